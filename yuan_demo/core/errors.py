@@ -1,7 +1,7 @@
 """The exception tree. Whoever catches `YuanDemoError` has caught everything a person can cause.
 
     YuanDemoError            shown to the person, never as a stack trace
-    ├── SettingsError        a flag or a YUAN_DEMO_* variable has a wrong value (seen in the terminal)
+    ├── SettingsError        a flag or a YUAN_DEMO_* variable is wrong (seen in the terminal)
     ├── CheckpointError      a model cannot be found, read or trusted (seen in the terminal)
     └── PageError            seen in the browser, in the language of the page
         ├── PromptError      what was typed cannot be sent as it is

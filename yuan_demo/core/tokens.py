@@ -41,5 +41,8 @@ class Tokenizer(Protocol):
     def control_token_id(self, token: str) -> int | None:
         """Id of a control token such as `<sep>`, or None if this vocabulary has none."""
 
+    def convert_ids_to_tokens(self, ids: Sequence[int]) -> list[str]:
+        """Pieces of the ids."""
+
     def decode(self, token_ids: Sequence[int]) -> str:
         """Text of the ids."""
