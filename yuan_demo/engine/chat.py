@@ -6,7 +6,7 @@ nothing between calls; who asks holds the conversation.
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from yuan_demo.core.budget import FittedPrompt, fit
 from yuan_demo.core.errors import PromptError
@@ -21,6 +21,9 @@ from yuan_demo.model.detokenizer import StreamingDetokenizer
 
 MIN_PROMPT_ROOM = 32
 """Tokens of the window that no reservation may take from the prompt."""
+
+SAMPLING_NAMES = ("max_new_tokens", "temperature", "top_k", "top_p", "repetition_penalty")
+"""Settings that a generation_config.json names as we do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,18 @@ class ChatModel:
     def max_reserved(self) -> int:
         """The most that an answer may reserve."""
         return self.context_window - MIN_PROMPT_ROOM
+
+    @property
+    def default_params(self) -> SamplingParams:
+        """Where the sampling settings stand at first: what the model's own files ask for."""
+        wanted = self.loaded.generation_defaults
+        values = {name: getattr(wanted, name) for name in SAMPLING_NAMES}
+        params = SamplingParams(**{k: v for k, v in values.items() if v is not None})
+        return replace(
+            params,
+            greedy=params.greedy if wanted.do_sample is None else not wanted.do_sample,
+            max_new_tokens=min(params.max_new_tokens, self.context_window // 4),
+        )
 
     def fit(
         self, messages: Sequence[Message], reserved: int, *, open_question: bool = True

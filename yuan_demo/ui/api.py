@@ -1,0 +1,83 @@
+"""The endpoints for programs: `/tokenize` and `/inspect` (`/chat` is the chat's own).
+
+Hiding an endpoint in Gradio does not close it, and anybody may call these: all input is checked.
+"""
+
+from typing import Any
+
+import gradio as gr
+
+from yuan_demo.core.errors import PageError
+from yuan_demo.core.messages import Message
+from yuan_demo.core.prompt import PromptToken
+from yuan_demo.core.sampling import SamplingParams
+from yuan_demo.engine.chat import ChatModel
+from yuan_demo.ui.history import conversation_of
+from yuan_demo.ui.strings import error_text
+
+MAX_CHARACTERS = 200_000
+
+
+def add_api(model: ChatModel, defaults: SamplingParams) -> None:
+    """Adds the endpoints to the page that is being built."""
+
+    def tokenize(text: str, parse_control: bool = False) -> dict[str, Any]:
+        """Encodes a text. With parse_control, control tokens in it are read as such.
+
+        Returns ids, pieces and [start, end) character offsets, one entry per token.
+        """
+        if len(text) > MAX_CHARACTERS:
+            raise gr.Error(
+                f"A text must have at most {MAX_CHARACTERS} characters, but has {len(text)}."
+            )
+        tokens = model.tokenizer.encode_with_offsets(text, parse_control=parse_control)
+        return {
+            "ids": [token.token_id for token in tokens],
+            "pieces": [token.piece for token in tokens],
+            "offsets": [[token.start, token.end] for token in tokens],
+        }
+
+    def inspect(
+        message: str,
+        history: list[dict[str, Any]] | None = None,
+        max_new_tokens: int | None = None,
+    ) -> dict[str, Any]:
+        """The prompt that sending `message` after `history` would give the model.
+
+        Returns the tokens with their origins, the budget of the window, and the dropped turns.
+        """
+        try:
+            messages = [*conversation_of(history), Message("user", message)]
+            fitted = model.fit(messages, max_new_tokens or defaults.max_new_tokens)
+            fitted.require_fit()
+        except PageError as error:
+            raise gr.Error(error_text(error, "en")) from error
+        budget = fitted.budget
+        return {
+            "input_ids": list(fitted.prompt.input_ids),
+            "tokens": [_row(token) for token in fitted.prompt.tokens],
+            "text": fitted.prompt.text,
+            "budget": {
+                "window": budget.window,
+                "history": budget.history,
+                "message": budget.message,
+                "reserved": budget.reserved,
+                "free": budget.free,
+            },
+            "dropped_turns": [turn.number for turn in fitted.dropped],
+        }
+
+    gr.api(tokenize, api_name="tokenize")
+    gr.api(inspect, api_name="inspect")
+
+
+def _row(token: PromptToken) -> dict[str, Any]:
+    return {
+        "position": token.position,
+        "id": token.token_id,
+        "piece": token.encoded.piece,
+        "origin": str(token.origin),
+        "turn": token.turn,
+        "start": token.encoded.start,
+        "end": token.encoded.end,
+    }

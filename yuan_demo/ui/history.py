@@ -1,0 +1,59 @@
+"""Gradio's chat history, in and out.
+
+Gradio hands a message back as a list of parts; a notice of ours (an error sentence in the place
+of an answer) stands in the chat, but was never said by the model and is never sent to it.
+"""
+
+from typing import Any
+
+from yuan_demo.core.errors import PageError
+from yuan_demo.core.messages import Message
+
+_NOTICE_ID = "notice"
+
+
+def notice(text: str) -> dict[str, Any]:
+    """A sentence of ours in the place of an answer."""
+    return {"role": "assistant", "content": f"⚠️ {text}", "metadata": {"id": _NOTICE_ID}}
+
+
+def conversation_of(history: list[dict[str, Any]] | None) -> tuple[Message, ...]:
+    """The messages that the model may see.
+
+    Raises:
+        PageError: the history, which anybody may send over the API, is not a list of messages.
+    """
+    if not isinstance(history or [], list):
+        raise PageError("bad_history", index=0)
+    messages = []
+    for index, item in enumerate(history or []):
+        if not isinstance(item, dict) or item.get("role") not in ("user", "assistant"):
+            raise PageError("bad_history", index=index)
+        if not _is_notice(item):
+            messages.append(Message(item["role"], _text_of(item.get("content"), index)))
+    return tuple(messages)
+
+
+def storable(history: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+    """The history as it is kept in the browser: texts and notices, nothing else."""
+    return [
+        {
+            "role": item["role"],
+            "content": _text_of(item.get("content"), index),
+            **({"metadata": {"id": _NOTICE_ID}} if _is_notice(item) else {}),
+        }
+        for index, item in enumerate(history or [])
+    ]
+
+
+def _is_notice(item: dict[str, Any]) -> bool:
+    return (item.get("metadata") or {}).get("id") == _NOTICE_ID
+
+
+def _text_of(content: Any, index: int) -> str:
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        parts = (part.get("text") if isinstance(part, dict) else part for part in content)
+        return "".join(part for part in parts if isinstance(part, str))
+    raise PageError("bad_history", index=index)

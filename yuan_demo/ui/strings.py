@@ -1,0 +1,238 @@
+"""Every word of ours that a person sees, in English and Chinese.
+
+A sentence may hold `{name}` places; the same table serves Gradio's labels, toasts, and the panel's
+JavaScript, which fills the places in the same way.
+"""
+
+from typing import Literal
+
+from yuan_demo.core.errors import PageError
+
+Language = Literal["en", "zh"]
+
+# key: (English, Chinese)
+LABELS: dict[str, tuple[str, str]] = {
+    "message_placeholder": (
+        "Type a message: the panel shows its tokens as you type",
+        "输入消息：面板会随输入实时显示词元",
+    ),
+    "message_label": ("Message", "消息"),
+    "chatbot_label": ("Conversation", "对话"),
+    "settings": ("Sampling settings", "采样设置"),
+    "max_new_tokens": ("Longest answer (tokens)", "回答最长词元数（max_new_tokens）"),
+    "max_new_tokens_info": (
+        "max_new_tokens: reserved in the context window before anything else",
+        "优先从上下文窗口中为回答预留",
+    ),
+    "greedy": ("Greedy: always the most likely token", "贪心：总是取概率最高的词元"),
+    "greedy_info": (
+        "Temperature, top-k, top-p and seed are then unused",
+        "此时温度、top-k、top-p 和随机种子不起作用",
+    ),
+    "temperature": ("Temperature", "温度（temperature）"),
+    "temperature_info": (
+        "Below 1 sharper, above 1 more random",
+        "小于 1 更确定，大于 1 更随机",
+    ),
+    "top_k": ("Top-k", "Top-k"),
+    "top_k_info": ("Only the k most likely tokens; 0 keeps all", "只保留概率最高的 k 个；0 为全部"),
+    "top_p": ("Top-p", "Top-p"),
+    "top_p_info": (
+        "The smallest set of tokens that reaches this probability",
+        "累计概率达到该值的最小词元集合",
+    ),
+    "repetition_penalty": ("Repetition penalty", "重复惩罚（repetition_penalty）"),
+    "repetition_penalty_info": (
+        "Above 1 makes used tokens less likely; 1 is off",
+        "大于 1 时降低已出现词元的概率；1 为关闭",
+    ),
+    "seed": ("Seed", "随机种子"),
+    "seed_info": (
+        "The same seed repeats a sampled answer; empty draws one",
+        "相同种子可重现采样结果；留空则随机",
+    ),
+}
+
+ERRORS: dict[str, tuple[str, str]] = {
+    "empty_message": (
+        "A message needs at least one visible character. Type something and send it again.",
+        "消息至少要有一个可见字符。请输入内容后再发送。",
+    ),
+    "message_too_long": (
+        "This message has {tokens} tokens, but only {limit} fit: the window of {window} less "
+        "{reserved} reserved for the answer. Shorten it by {over}, or lower the longest answer "
+        "in the settings.",
+        "这条消息有 {tokens} 个词元，最多只能放下 {limit} 个：窗口 {window} 减去为回答预留的 "
+        "{reserved}。请缩短 {over} 个词元，或在设置中减小回答长度。",
+    ),
+    "lone_surrogate": (
+        "The message holds half a character (U+{code_point}, a lone surrogate), which no text "
+        "can contain. Delete it at character {position} and send again.",
+        "消息中有半个字符（U+{code_point}，孤立的代理项），文本中不允许出现。"
+        "请删除第 {position} 个字符后再发送。",
+    ),
+    "reserved_too_large": (
+        "The longest answer must be at most {limit} tokens in a window of {window}, but is "
+        "{reserved}. Lower it in the settings.",
+        "窗口为 {window} 时，回答最多 {limit} 个词元，现在是 {reserved}。请在设置中减小。",
+    ),
+    "setting_out_of_range": (
+        "{name} must be between {low} and {high}, but is {value}. Change it in the settings.",
+        "{name} 必须在 {low} 到 {high} 之间，现在是 {value}。请在设置中修改。",
+    ),
+    "bad_history": (
+        "The history must be a list of messages with a role (user or assistant) and a text, "
+        "but item {index} is not.",
+        "历史必须是由 role（user 或 assistant）和文本组成的消息列表，但第 {index} 项不是。",
+    ),
+    "empty_prompt": (
+        "There is nothing to answer. Type a message first.",
+        "没有可回答的内容。请先输入消息。",
+    ),
+    "prompt_fills_window": (
+        "The prompt has {tokens} tokens and leaves no room for an answer in the window of "
+        "{window}. Shorten it.",
+        "提示有 {tokens} 个词元，在 {window} 的窗口中没有留给回答的空间。请缩短。",
+    ),
+    "out_of_memory": (
+        "The device ran out of memory after {tokens} tokens. Shorten the conversation, or start "
+        "the demo with a smaller --context-window.",
+        "处理 {tokens} 个词元后设备内存不足。请缩短对话，或用更小的 --context-window 启动。",
+    ),
+    "unexpected": (
+        "Something went wrong on our side; the details are in the server's log. Your message is "
+        "kept: press retry.",
+        "服务器内部出错，详情见服务器日志。你的消息已保留，请点重试。",
+    ),
+}
+
+PANEL: dict[str, tuple[str, str]] = {
+    "context": ("Context window", "上下文窗口"),
+    "used_of": ("{used} of {window} tokens", "{used} / {window} 词元"),
+    "history": ("History", "历史"),
+    "message": ("This message", "本条消息"),
+    "answer": ("Answer", "回答"),
+    "reserved": ("Reserved for the answer", "为回答预留"),
+    "free": ("Free", "空闲"),
+    "state_empty": (
+        "What the model will read appears here as you type.",
+        "模型将读到的内容会随输入显示在这里。",
+    ),
+    "state_history": (
+        "The conversation as the next question will find it.",
+        "下一个问题之前，模型上下文中的对话。",
+    ),
+    "state_preview": (
+        "Preview: exactly what pressing Enter sends now.",
+        "预览：现在按回车，发送的就是这些词元。",
+    ),
+    "state_answering": (
+        "Sent: what the model got, and its answer so far.",
+        "已发送：模型收到的词元，以及正在生成的回答。",
+    ),
+    "state_sent": (
+        "Sent: what the model really got, and what it answered.",
+        "已发送：模型真正收到的词元和它的回答。",
+    ),
+    "prompt_tokens": ("{n} prompt tokens", "提示 {n} 词元"),
+    "answer_tokens": ("{n} answer tokens", "回答 {n} 词元"),
+    "finish_stop": ("ended with <eod>", "以 <eod> 结束"),
+    "finish_length": ("cut off at the longest answer", "达到最长回答长度"),
+    "finish_context": ("the window is full", "窗口已满"),
+    "finish_cancelled": ("stopped", "已停止"),
+    "speed": ("{n} tokens/s", "{n} 词元/秒"),
+    "dropped": (
+        "Dropped to make room, oldest first: turn {turns} ({n} tokens). The model no longer "
+        "sees it.",
+        "为腾出空间，已从最早开始丢弃：第 {turns} 轮（{n} 词元）。模型看不到它们了。",
+    ),
+    "will_drop": (
+        "Sending this drops the oldest: turn {turns} ({n} tokens).",
+        "发送这条消息会丢弃最早的：第 {turns} 轮（{n} 词元）。",
+    ),
+    "cut_off": (
+        "Only the first {n} tokens are drawn.",
+        "只画出前 {n} 个词元。",
+    ),
+    "show_text": ("Text", "文本"),
+    "show_ids": ("IDs", "编号"),
+    "show_label": ("Show tokens as", "词元显示为"),
+    "glossary": ("What the special tokens mean", "特殊词元的含义"),
+    "origin_user": ("your text", "用户文本"),
+    "origin_assistant": ("earlier answer", "历史回答"),
+    "origin_join": ("join <n>", "连接符 <n>"),
+    "origin_control": ("control token", "控制词元"),
+    "origin_answer": ("new answer", "新的回答"),
+    "tip_position": ("position", "位置"),
+    "tip_id": ("id", "编号"),
+    "tip_piece": ("piece", "词片"),
+    "tip_bytes": ("bytes", "字节"),
+    "tip_origin": ("origin", "来源"),
+    "tip_turn": ("turn {n}", "第 {n} 轮"),
+    "tip_phantom": (
+        "A space mark that SentencePiece puts before every stretch of text. You did not type it, "
+        "but the model reads it.",
+        "SentencePiece 在每段文本前自动加的空格标记。你没有输入它，但模型会读到。",
+    ),
+    "tip_crosses": (
+        "This one token covers the end of a message and the start of the join.",
+        "这一个词元同时包含消息的结尾和连接符的开头。",
+    ),
+    "tip_typed": (
+        "You typed {name}. It is sent as these ordinary characters and has no control effect.",
+        "这是你输入的 {name}，按普通字符发送，不起控制作用。",
+    ),
+    "tip_typed_join": (
+        "You typed <n>, which is how turns are joined: the model cannot tell it from a real join.",
+        "这是你输入的 <n>，与轮次之间的连接符完全相同，模型无法区分。",
+    ),
+    "tip_group": (
+        "{n} tokens make up what you see as one character.",
+        "你看到的这一个字符由 {n} 个词元组成。",
+    ),
+    "tip_unused_id": ("not in this vocabulary", "此词表中没有"),
+    "undocumented": ("not documented", "官方未说明"),
+    "pieces": ("{n} tokens", "{n} 个词元"),
+    "model_params": ("{n} M parameters", "{n} M 参数"),
+    "embedded_note": (
+        "a tiny model of ours, not Yuan2-2B",
+        "自训微型模型，不是 Yuan2-2B",
+    ),
+}
+
+GRADIO_OWN = {
+    "chat_interface.new_chat": "新对话",
+    "chat_interface.additional_inputs": "更多设置",
+    "chat_interface.message_placeholder": "输入消息…",
+    "chat_interface.chatbot": "对话",
+}
+"""Words of Gradio 6.31 that its own Chinese dictionary lacks."""
+
+EXAMPLES: dict[Language, tuple[str, ...]] = {
+    "en": (
+        "Hello! Who are you?",
+        "My name is Ada.",
+        "Write a bubble sort in Python",
+        "What is the capital of France?",
+    ),
+    "zh": (
+        "你好，你是谁？",
+        "我叫小明。",
+        "用 Python 写一个冒泡排序",
+        "法国的首都是哪里？",
+    ),
+}
+
+
+def language_of(accept_language: str | None) -> Language:
+    """The language of a request that has told nothing but an Accept-Language header."""
+    return "zh" if (accept_language or "").strip().lower().startswith("zh") else "en"
+
+
+def error_text(error: PageError, language: Language) -> str:
+    """The sentence for an error, in the language of the page."""
+    values = dict(error.values)
+    if error.code == "message_too_long":
+        values["over"] = int(str(values["tokens"])) - int(str(values["limit"]))
+    english, chinese = ERRORS.get(error.code, ERRORS["unexpected"])
+    return (chinese if language == "zh" else english).format(**values)

@@ -1,0 +1,15 @@
+"""Looks of the page around the panel."""
+
+import gradio as gr
+
+# No web fonts: the page must load without a network. Chinese falls to the system's own fonts.
+_FONTS = ["system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif"]
+_MONO = ["ui-monospace", "Menlo", "Consolas", "DejaVu Sans Mono", "Noto Sans Mono CJK SC"]
+
+THEME = gr.themes.Soft(
+    primary_hue="blue",
+    neutral_hue="slate",
+    font=_FONTS,
+    font_mono=[*_MONO, "monospace"],
+    radius_size=gr.themes.sizes.radius_md,
+)

@@ -1,0 +1,78 @@
+"""What the server remembers of an open page while it is open.
+
+The conversation itself lives in the page. Here is what must outlive one event: how to stop the
+answer that is being computed, and the last answer, so that a stopped one can still be shown.
+"""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from yuan_demo.core.messages import Message
+from yuan_demo.engine.chat import Answer
+from yuan_demo.ui.strings import Language
+
+MAX_VISITORS = 1000
+"""Pages remembered; the one unused for longest is forgotten first."""
+
+
+@dataclass(slots=True)
+class Visitor:
+    """One open page.
+
+    Attributes:
+        language: of the page.
+        reserved: tokens that its settings reserve for an answer; None until it has told.
+        cancelled: set to stop the answer that is being computed.
+        is_answering: from the moment a message is accepted until its answer has ended.
+        messages: the conversation that `answer` answers.
+        answer: the last answer as far as it came.
+    """
+
+    language: Language
+    reserved: int | None = None
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    is_answering: bool = False
+    messages: tuple[Message, ...] = ()
+    answer: Answer | None = None
+
+    def begin(self, messages: tuple[Message, ...]) -> threading.Event:
+        """Starts an answer; stops the one before it, should it still run."""
+        self.cancelled.set()
+        self.cancelled = threading.Event()
+        self.is_answering = True
+        self.messages = messages
+        self.answer = None
+        return self.cancelled
+
+    def end(self, cancelled: threading.Event) -> None:
+        """Ends the answer that `begin` gave this event for; a newer one goes on."""
+        cancelled.set()
+        if self.cancelled is cancelled:
+            self.is_answering = False
+
+
+class Visitors:
+    """Open pages by Gradio's session hash."""
+
+    def __init__(self) -> None:
+        self._pages: OrderedDict[str, Visitor] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, session_hash: str | None, default_language: Language) -> Visitor:
+        """The page of a session; a new one if it is not known. No session, no memory."""
+        if session_hash is None:
+            return Visitor(default_language)
+        with self._lock:
+            visitor = self._pages.setdefault(session_hash, Visitor(default_language))
+            self._pages.move_to_end(session_hash)
+            while len(self._pages) > MAX_VISITORS:
+                self._pages.popitem(last=False)[1].cancelled.set()
+            return visitor
+
+    def leave(self, session_hash: str | None) -> None:
+        """The page was closed: stop its answer and forget it."""
+        with self._lock:
+            visitor = self._pages.pop(session_hash or "", None)
+        if visitor:
+            visitor.cancelled.set()
