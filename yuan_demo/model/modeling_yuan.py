@@ -108,8 +108,9 @@ class YuanCausalConv(nn.Conv2d):
                 columns, self.layer_idx, state_idx=self.state_idx, conv_kernel_size=1
             )
         columns = F.pad(columns, (1, 0))[..., -(num_tokens + 1) :]
-        # One matrix product over (previous, current) pairs, not F.conv1d: a convolution in float32
-        # runs in TF32 on a GPU by default.
+        # One matrix product over (previous, current) pairs, not F.conv1d: that one runs float32 in
+        # TF32 on a GPU by default, and in bfloat16 on a CPU takes 4 to 17 times as long (measured
+        # with 1 and 128 tokens at width 2048).
         pairs = torch.stack((columns[..., :-1], columns[..., 1:]), dim=-1)
         return F.linear(pairs.transpose(1, 2).flatten(2), self.weight.flatten(1), self.bias)
 
