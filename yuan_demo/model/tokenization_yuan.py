@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from sentencepiece import SentencePieceProcessor
-from transformers import AddedToken, AutoTokenizer
+from transformers import AddedToken, AutoConfig, AutoTokenizer
 from transformers.models.auto.tokenization_auto import (
     MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS,
     TOKENIZER_MAPPING_NAMES,
@@ -26,7 +26,6 @@ from transformers.models.auto.tokenization_auto import (
 from transformers.tokenization_utils_sentencepiece import SentencePieceBackend
 
 from yuan_demo.core.control_tokens import (
-    ADDED_TOKENS,
     BOS_TOKEN,
     CONTROL_TOKENS,
     CUT_TOKENS,
@@ -202,10 +201,12 @@ class YuanTokenizer(SentencePieceBackend):
         the pieces laid end to end are that string: walking along it finds every span.
         """
         token_ids = self.sp_model.encode(stretch)
+        pieces = self.sp_model.id_to_piece(token_ids)
+        are_bytes = self.sp_model.is_byte(token_ids)
         position = -1  # in the stretch; the phantom mark stands before its first character
-        character = b""  # the UTF-8 of the character that byte tokens are spelling, from here on
-        for token_id, piece in zip(token_ids, self.sp_model.id_to_piece(token_ids), strict=True):
-            if self.sp_model.is_byte(token_id):
+        character = b""  # what byte tokens still have to spell of the character they are in
+        for token_id, piece, is_byte in zip(token_ids, pieces, are_bytes, strict=True):
+            if is_byte:
                 character = character or stretch[position].encode()
                 raw, character = character[:1], character[1:]
                 yield EncodedToken(token_id, piece, start + position, start + position + 1, raw)
@@ -258,8 +259,9 @@ def _load_sentencepiece(vocab_file: str | None) -> SentencePieceProcessor:
     """Reads a SentencePiece model and makes sure that it encodes by Yuan2's rules."""
     if vocab_file is None or not Path(vocab_file).is_file():
         raise CheckpointError(
-            f"A Yuan2 folder must hold the SentencePiece model tokenizer.model; got {vocab_file}. "
-            "Download the model again, or copy tokenizer.model into the folder."
+            f"A Yuan2 folder must hold the SentencePiece model tokenizer.model; got "
+            f"{vocab_file or 'a folder without it'}. "
+            "Download the model again, or copy the file into the folder."
         )
     sp_model = SentencePieceProcessor()
     try:
@@ -297,6 +299,8 @@ def _register() -> None:
     published ones name LlamaTokenizer, and AutoTokenizer believes that name unless the model type
     is listed among those whose checkpoints are known to name a wrong class.
     """
+    # AutoTokenizer reads config.json first; exist_ok, as the model's module registers it as well.
+    AutoConfig.register(YuanConfig.model_type, YuanConfig, exist_ok=True)
     AutoTokenizer.register(YuanConfig, tokenizer_class=YuanTokenizer, exist_ok=True)
     TOKENIZER_MAPPING_NAMES[YuanConfig.model_type] = YuanTokenizer.__name__
     MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS.add(YuanConfig.model_type)
@@ -304,4 +308,4 @@ def _register() -> None:
 
 _register()
 
-__all__ = ["ADDED_TOKENS", "CHAT_TEMPLATE", "YuanTokenizer"]
+__all__ = ["CHAT_TEMPLATE", "YuanTokenizer"]
