@@ -81,6 +81,10 @@ def test_a_saved_configuration_names_no_code_of_the_original_repository(tmp_path
         ({"num_hidden_layers": 2, "layer_types": ["hybrid"]}, "num_hidden_layers"),
         ({"num_hidden_layers": 1, "layer_types": ["conv"]}, 'Every Yuan2 layer is "hybrid"'),
         ({"hidden_size": "2048"}, "hidden_size"),
+        ({"num_attention_heads": 0}, "num_attention_heads must be 1 or more, got 0"),
+        ({"num_hidden_layers": -1}, "num_hidden_layers must be 1 or more, got -1"),
+        ({"hidden_act": "sliu"}, 'hidden_act must be known, as "silu" is, got "sliu"'),
+        ({"vocab_size": 100}, r"pad_token_id must be in 0..99 \(vocab_size\), got 77185"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

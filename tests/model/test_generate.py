@@ -1,6 +1,7 @@
 """Cached decoding equals the whole pass, and `generate()` of transformers works on Yuan2."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from yuan_demo.model.modeling_yuan import YuanForCausalLM
 LOGITS = {"atol": 1e-4, "rtol": 1e-4}
 PROMPT_LENGTHS = [1, 2, 3, 17]
 
-Golden = Callable[[str], "GoldenCase"]  # noqa: F821 - defined in conftest.py
+Golden = Callable[[str], Any]  # a GoldenCase, see conftest.py
 
 
 def dynamic_cache(model: YuanForCausalLM) -> Cache:
@@ -202,6 +203,16 @@ def test_beam_search_with_a_cache_equals_beam_search_without(golden: Golden) -> 
     )
     assert torch.equal(cached, uncached)
     assert len({tuple(row.tolist()) for row in cached}) == 4
+
+
+def test_guessing_ahead_from_the_prompt_changes_nothing(golden: Golden) -> None:
+    reference = golden("dense-cached")
+    # Repeating ids, so that some guesses are right and some are cropped from the cache again.
+    prompt = reference.tensors["len2.ids"]
+    settings = {"max_new_tokens": 16, "do_sample": False, "eos_token_id": None}
+    model = reference.model()
+    guessed = model.generate(prompt, prompt_lookup_num_tokens=3, **settings)
+    assert torch.equal(guessed, model.generate(prompt, **settings))
 
 
 def test_a_second_turn_continues_on_the_same_cache(golden: Golden) -> None:

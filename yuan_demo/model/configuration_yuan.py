@@ -8,6 +8,16 @@ from typing import Any, ClassVar
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
+from transformers.activations import ACT2FN
+
+_SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "max_position_embeddings",
+)
 
 
 @strict
@@ -89,8 +99,11 @@ class YuanConfig(PreTrainedConfig):
         """Width d = H / n of one attention head."""
         return self.hidden_size // self.num_attention_heads
 
-    def validate_sizes(self) -> None:
-        """The heads divide the width, and what is halved is even."""
+    def validate_architecture(self) -> None:
+        """Sizes are positive, the heads divide the width, and what is halved is even."""
+        for name in _SIZES:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}.")
         if self.hidden_size % self.num_attention_heads != 0:
             raise ValueError(
                 f"hidden_size must be a multiple of num_attention_heads, got {self.hidden_size} "
@@ -99,6 +112,16 @@ class YuanConfig(PreTrainedConfig):
         for name, size in (("hidden_size", self.hidden_size), ("head size", self.head_dim)):
             if size % 2 != 0:
                 raise ValueError(f"The {name} must be even, got {size}. Check config.json.")
+
+    def validate_names_and_ids(self) -> None:
+        """The activation is known, and the id of the padding row is an id."""
+        if self.hidden_act not in ACT2FN:
+            raise ValueError(f'hidden_act must be known, as "silu" is, got "{self.hidden_act}".')
+        if self.pad_token_id is not None and not 0 <= self.pad_token_id < self.vocab_size:
+            raise ValueError(
+                f"pad_token_id must be in 0..{self.vocab_size - 1} (vocab_size), "
+                f"got {self.pad_token_id}. Check config.json."
+            )
 
     def validate_hybrid_layers(self) -> None:
         """Every layer has attention and a filter."""

@@ -2,8 +2,8 @@
 
 What sets it apart from Llama, and is all there is to read here:
 
-- Before the query and key projections each layer filters its normed input over time
-  (localized filtering): two causal convolutions of two tokens each. The value path skips them.
+- Before the query and key projections each layer filters its normed input over time: two causal
+  convolutions of two tokens each (`localized_filtering`). The value path skips them.
 - Heads are cut out of the joined query and key projections, so half of the heads take both their
   query and their key from `q_proj` and the other half from `k_proj`.
 - The activation of the feed-forward layer sits on `up_proj`, not on `gate_proj`.
@@ -21,7 +21,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, GenerationMixin
 from transformers.activations import ACT2FN
@@ -34,29 +33,16 @@ from transformers.modeling_utils import (
     PreTrainedModel,
     slice_logits_to_keep,
 )
-from transformers.models.llama.modeling_llama import (
-    LlamaRMSNorm,
-    apply_rotary_pos_emb,
-    eager_attention_forward,
-)
+from transformers.models.llama.modeling_llama import apply_rotary_pos_emb, eager_attention_forward
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs, can_return_tuple
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
 from yuan_demo.model.configuration_yuan import YuanConfig
+from yuan_demo.model.localized_filtering import YuanLocalizedFiltering, YuanRMSNorm
 
 ROTARY_BASE = 10000.0
-FILTER_NORM_EPS = 1e-6
-
-_CONTINUOUS_BATCHING_REFUSAL = (
-    "Continuous batching packs several requests into one row, and the convolutions of Yuan2 would "
-    "mix them without a sign of it: call generate() instead."
-)
-
-
-class YuanRMSNorm(LlamaRMSNorm):
-    """Root mean square norm: the mean in float32, the weight after the cast back."""
 
 
 class YuanRotaryEmbedding(nn.Module):
@@ -81,73 +67,6 @@ class YuanRotaryEmbedding(nn.Module):
         angles = position_ids[..., None].float() * frequencies
         angles = torch.cat((angles, angles), dim=-1)
         return angles.cos().to(hidden_states.dtype), angles.sin().to(hidden_states.dtype)
-
-
-class YuanCausalConv(nn.Conv2d):
-    """Causal convolution over two tokens, whose left context lives in the layer's cache.
-
-    The weight keeps the shape of the checkpoints, (out, in, 2, 1): index 0 of the third axis acts
-    on the previous token, index 1 on the current one. It is read here and nowhere else, since
-    accelerate brings an offloaded weight back only for the forward of the module that owns it.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, layer_idx: int, state_idx: int) -> None:
-        super().__init__(in_channels, out_channels, kernel_size=(2, 1))
-        self.layer_idx = layer_idx
-        self.state_idx = state_idx
-
-    def forward(
-        self, hidden_states: torch.Tensor, past_key_values: Cache | None = None
-    ) -> torch.Tensor:
-        """Maps (B, T, in) to (B, T, out); before the first token stands a true zero."""
-        num_tokens = hidden_states.shape[1]
-        columns = hidden_states.transpose(1, 2)
-        if past_key_values is not None:
-            # Prepends the newest column of the past; in a first pass there is none to prepend.
-            columns = past_key_values.update_conv_state(
-                columns, self.layer_idx, state_idx=self.state_idx, conv_kernel_size=1
-            )
-        columns = F.pad(columns, (1, 0))[..., -(num_tokens + 1) :]
-        # One matrix product over (previous, current) pairs, not F.conv1d: that one runs float32 in
-        # TF32 on a GPU by default, and in bfloat16 on a CPU takes 4 to 17 times as long (measured
-        # with 1 and 128 tokens at width 2048).
-        pairs = torch.stack((columns[..., :-1], columns[..., 1:]), dim=-1)
-        return F.linear(pairs.transpose(1, 2).flatten(2), self.weight.flatten(1), self.bias)
-
-
-class YuanLocalizedFiltering(nn.Module):
-    """The filter before query and key: two causal convolutions, a residual and a norm.
-
-    Both convolutions see zeros before the first token of a row. A left-padded row gets the same
-    zeros at its pads, before each of the two: conv1 has a bias, so its output at a pad is not zero
-    (masking only before conv1 moves the logits by up to 2.6).
-    """
-
-    def __init__(self, config: YuanConfig, layer_idx: int) -> None:
-        super().__init__()
-        width = config.hidden_size
-        self.conv1 = YuanCausalConv(width, width // 2, layer_idx, state_idx=0)
-        self.conv2 = YuanCausalConv(width // 2, width, layer_idx, state_idx=1)
-        self.output_layernorm = YuanRMSNorm(width, eps=FILTER_NORM_EPS)
-
-    def forward(
-        self,
-        hidden_states: torch.Tensor,
-        padding_mask: torch.Tensor | None = None,
-        past_key_values: Cache | None = None,
-    ) -> torch.Tensor:
-        """Maps (B, T, H) to (B, T, H); `padding_mask` (B, T) is 0 at pads."""
-        narrow = self.conv1(
-            _zero_padding(hidden_states, padding_mask), past_key_values=past_key_values
-        )
-        wide = self.conv2(_zero_padding(narrow, padding_mask), past_key_values=past_key_values)
-        return self.output_layernorm(wide + hidden_states)
-
-
-def _zero_padding(hidden_states: torch.Tensor, padding_mask: torch.Tensor | None) -> torch.Tensor:
-    if padding_mask is None:
-        return hidden_states
-    return hidden_states.masked_fill(padding_mask[..., None] == 0, 0.0)
 
 
 class YuanAttention(nn.Module):
@@ -446,15 +365,12 @@ class YuanForCausalLM(YuanPreTrainedModel, GenerationMixin):
         Raises:
             NotImplementedError: always.
         """
-        raise NotImplementedError(_CONTINUOUS_BATCHING_REFUSAL)
+        raise NotImplementedError(
+            "Continuous batching packs several requests into one row, and the convolutions of "
+            "Yuan2 would mix them without a sign of it: call generate() instead."
+        )
 
-    def generate_batch(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuses continuous batching, which would be silently wrong.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError(_CONTINUOUS_BATCHING_REFUSAL)
+    generate_batch = init_continuous_batching
 
 
 # exist_ok: a development server that reloads this module registers anew.
