@@ -40,6 +40,7 @@ from yuan_demo.model.placement import (
     out_of_memory,
     parse_device_map,
     parse_dtype,
+    require_cover,
     require_memory,
 )
 from yuan_demo.model.tokenization_yuan import YuanTokenizer
@@ -138,7 +139,7 @@ def load_checkpoint(
     tokenizer = _read_tokenizer(found.folder)
     _require_vocabulary(config, tokenizer, found.folder)
     defaults = _read_generation_defaults(found.folder)
-    files, parameter_count = _compare_weights(found.folder, config)
+    files, parameter_count = _compare_weights(found.folder, config, placement)
     torch_dtype = asked_dtype or choose_dtype(placement, config, parameter_count)
     require_memory(placement, parameter_count * torch_dtype.itemsize)
     report(f"Loading {found.name}: {parameter_count:,} parameters as {dtype_text(torch_dtype)}.")
@@ -182,11 +183,13 @@ def _read_tokenizer(folder: Path) -> YuanTokenizer:
         )
     refuse_lfs_pointer(path)
     try:
-        return YuanTokenizer.from_pretrained(str(folder))
-    except Exception as error:  # SentencePiece raises RuntimeError, the JSON files beside it others
+        return YuanTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except CheckpointError:
+        raise
+    except Exception as error:  # from the JSON files beside it, in every form
         raise CheckpointError(
-            f"tokenizer.model must be a SentencePiece model; {path} cannot be read: "
-            f"{one_line(error)}. Download the file again."
+            f"The tokenizer files of a model must be readable; those in {folder} are not: "
+            f"{one_line(error)}. Download them again."
         ) from error
 
 
@@ -231,8 +234,10 @@ def _is_setting(name: str, value: object) -> bool:
     return isinstance(value, kinds) and not isinstance(value, bool)
 
 
-def _compare_weights(folder: Path, config: YuanConfig) -> tuple[tuple[Path, ...], int]:
-    """The weight files, checked against the model that they are for, and its parameters."""
+def _compare_weights(
+    folder: Path, config: YuanConfig, placement: DeviceMap
+) -> tuple[tuple[Path, ...], int]:
+    """The weight files, checked against the model that they are for, and its parameter count."""
     files = find_weight_files(folder)
     try:
         with torch.device("meta"):
@@ -243,6 +248,7 @@ def _compare_weights(folder: Path, config: YuanConfig) -> tuple[tuple[Path, ...]
             f"{one_line(error)}. Download the file again."
         ) from error
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    require_cover(placement, expected, is_tied=config.tie_word_embeddings)
     tied = {"lm_head.weight"} if config.tie_word_embeddings else set()
     require_match(read_shapes(files), expected, may_lack=tied, where=folder)
     return files, model.num_parameters()
@@ -293,10 +299,10 @@ def _quiet_transformers(*, shows_progress: bool) -> Iterator[None]:
 
 
 def _explain_loading_error(folder: Path, error: Exception) -> CheckpointError:
-    text = one_line(error)
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "allocate memory" in text:
+    message = str(error)
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "allocate memory" in message:
         return out_of_memory("loading stopped with too little")
-    if "offload_folder" in text or "offload_dir" in text:
+    if "offload_folder" in message or "offload_dir" in message:
         return CheckpointError(
             "Weights that are kept on disk must have a folder to go to; none is given. "
             "Add --offload-folder FOLDER, on a disk with room for them."
@@ -304,7 +310,7 @@ def _explain_loading_error(folder: Path, error: Exception) -> CheckpointError:
     if isinstance(error, PermissionError):
         return unreadable(Path(error.filename or folder), error)
     return CheckpointError(
-        f"The model in {folder} must load from start to end; it stopped: {text}. "
+        f"The model in {folder} must load from start to end; it stopped: {one_line(error)}. "
         f"Check --device-map and --dtype, or download the model again."
     )
 

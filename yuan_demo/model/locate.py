@@ -50,7 +50,7 @@ def find_model(model: str, *, hubs: Sequence[Hub] = HUBS, report: Report = print
         if model.startswith(hub.prefix):
             return _find_on_hubs(model.removeprefix(hub.prefix), [hub], report)
     folder = _expand(model)
-    if _is_folder(folder):
+    if model and _is_folder(folder):  # Path("") is the current folder
         return _found_folder(folder)
     _refuse_path(model, folder)
     return _find_on_hubs(model, hubs, report)

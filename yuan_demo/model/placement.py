@@ -1,6 +1,8 @@
 """Where the weights go and in which dtype: decided, and refused if impossible, before loading."""
 
+import itertools
 import json
+from collections.abc import Collection, Mapping
 
 import psutil
 import torch
@@ -68,6 +70,61 @@ def _require_device(name: str | int) -> None:
             f"A device must be there to be used; --device-map asks for {name!r}, and {state}. "
             f"Use --device-map auto or cpu."
         )
+
+
+def require_cover(placement: DeviceMap, parameters: Collection[str], *, is_tied: bool) -> None:
+    """Raises unless a JSON device map places every parameter exactly once.
+
+    transformers puts what the map forgets on the CPU without a word, and stops with sentences about
+    meta tensors where entries overlap or tied weights are torn apart.
+
+    Args:
+        placement: the device map; the named placements cover everything.
+        parameters: names of the parameters of the model.
+        is_tied: whether the head is the embedding.
+
+    Raises:
+        CheckpointError: a part is left out, unknown, or placed twice.
+    """
+    if isinstance(placement, str):
+        return
+    fault = _unknown_part(placement, parameters) or _gap(placement, parameters, is_tied=is_tied)
+    if fault:
+        raise CheckpointError(
+            f"A JSON device map must place every part of the model once; {fault}. "
+            f"Its parts are model.embed_tokens, model.layers.0 and so on, model.norm and lm_head."
+        )
+
+
+def _unknown_part(placement: Mapping[str, str | int], parameters: Collection[str]) -> str | None:
+    # The rotary tables are no parameters, but accelerate's own maps name the module.
+    names = [*parameters, "model.rotary_emb.inv_freq"]
+    for module in placement:
+        if not any(_is_under(name, module) for name in names):
+            return f"no part is called {module!r}"
+    return None
+
+
+def _gap(
+    placement: Mapping[str, str | int], parameters: Collection[str], *, is_tied: bool
+) -> str | None:
+    for inner, outer in itertools.permutations(placement, 2):
+        if _is_under(inner, outer):
+            return f"{inner!r} lies inside {outer!r}"
+    places = {
+        name: next((placement[module] for module in placement if _is_under(name, module)), None)
+        for name in parameters
+    }
+    if forgotten := [name for name, place in places.items() if place is None]:
+        return f"it leaves out {forgotten[0]}"
+    ends = {places["model.embed_tokens.weight"], places["lm_head.weight"]}
+    if is_tied and len(ends) == 2 and "disk" in ends:
+        return "lm_head and model.embed_tokens share their weights: both are on disk, or neither"
+    return None
+
+
+def _is_under(name: str, module: str) -> bool:
+    return not module or name == module or name.startswith(f"{module}.")
 
 
 def parse_dtype(name: str) -> torch.dtype | None:

@@ -8,6 +8,7 @@ short, half downloaded, mixed up or dangerous is refused within a second, before
 import json
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -65,8 +66,8 @@ def _shards(folder: Path, index: str) -> tuple[Path, ...]:
         )
     if absent := [name for name in names if not (folder / name).is_file()]:
         raise CheckpointError(
-            f"Every shard of the weights must be there; of {len(names)} that {index} names, "
-            f"{list_names(absent)} not in {folder}: half downloaded? Download the model again."
+            f"Every shard of the weights must be there; of the {len(names)} that {index} names, "
+            f"{folder} lacks {list_names(absent)}: half downloaded? Download the model again."
         )
     return tuple(folder / name for name in names)
 
@@ -149,9 +150,9 @@ def _safetensors_shapes(path: Path) -> Shapes:
 def _pickle_shapes(path: Path) -> Shapes:
     try:
         # With mmap the storages are mapped and never read; only zip files (torch >= 1.6) have it.
-        tensors = torch.load(
-            path, map_location="meta", weights_only=True, mmap=zipfile.is_zipfile(path) or None
-        )
+        mmap = zipfile.is_zipfile(path) or None
+        with warnings.catch_warnings(action="ignore"):
+            tensors = torch.load(path, map_location="meta", weights_only=True, mmap=mmap)
     except OSError as error:
         raise unreadable(path, error) from error
     except Exception as error:  # a damaged pickle can raise any exception at all
@@ -172,13 +173,18 @@ def _explain_pickle(path: Path, error: Exception) -> CheckpointError:
             f"Weights must hold numbers only; {path} asks to run {refused[1]}, which was not done. "
             f"Do not trust this file: use safetensors weights from a source you know."
         )
+    if isinstance(error, pickle.UnpicklingError):
+        return CheckpointError(
+            f"A weight file must be complete and hold tensors only; {path} is cut short, damaged, "
+            f"or something else, and was not run. Delete it and download the model again."
+        )
     return _damaged(path, error)
 
 
 def _damaged(path: Path, error: Exception) -> CheckpointError:
-    reason = "" if isinstance(error, pickle.UnpicklingError) else f" ({one_line(error, 80)})"
     return CheckpointError(
-        f"A weight file must be complete; {path} is cut short or damaged{reason}. "
+        f"A weight file must be complete; {path} is cut short or damaged "
+        f"({one_line(error, 80)}). "
         f"Delete it and download the model again."
     )
 
