@@ -233,13 +233,12 @@ class YuanModel(YuanPreTrainedModel):
             attention_mask: (B, past + T), 0 at pads on the left; or (B, 1, T, past + T) as is, or
                 both masks as `generate()` prepares them for a compiled step.
             position_ids: (1 or B, T), counted on from the cache when left out.
-            past_key_values: cache made from this configuration, for example
+            past_key_values: cache made from this configuration, which gives it convolution states:
                 `DynamicCache(config=model.config)` or `StaticCache(model.config, max_cache_len)`.
             use_cache: make a `DynamicCache` where none is given.
 
         Raises:
-            ValueError: not exactly one of `input_ids` and `inputs_embeds` is given, or the cache
-                has no room for convolution states.
+            ValueError: not exactly one of `input_ids` and `inputs_embeds` is given.
         """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("Give exactly one of input_ids and inputs_embeds.")
