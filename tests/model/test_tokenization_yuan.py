@@ -2,6 +2,8 @@ import copy
 import json
 import pickle
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -235,10 +237,11 @@ def test_a_hundred_thousand_characters_take_less_than_two_seconds(
 ):
     text = (unit * 100_000)[:100_000]
 
-    started = time.perf_counter()
+    # Processor time: the clock on the wall also measures what else the machine does.
+    started = time.process_time()
     tokens = tokenizer.encode_with_offsets(text)
 
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     assert tokens[-1].end == 100_000
 
 
@@ -470,6 +473,25 @@ def test_auto_tokenizer_of_a_yuan_folder_is_ours(
     folder = write_folder(tmp_path, trained_folder, config={"model_type": "yuan"}, **files)
 
     assert type(AutoTokenizer.from_pretrained(folder)) is YuanTokenizer
+
+
+def test_importing_the_tokenizer_alone_serves_auto_tokenizer(tmp_path: Path, trained_folder: Path):
+    """In a fresh interpreter, where nothing has imported the model and registered its type."""
+    folder = write_folder(tmp_path, trained_folder, config={"model_type": "yuan"})
+    program = (
+        "import yuan_demo.model.tokenization_yuan, sys\n"
+        "from transformers import AutoTokenizer\n"
+        "print(type(AutoTokenizer.from_pretrained(sys.argv[1])).__name__)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(folder)],
+        cwd=Path(__file__).resolve().parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert run.stdout.strip() == "YuanTokenizer"
 
 
 def test_without_config_json_auto_tokenizer_needs_our_name(tmp_path: Path, trained_folder: Path):

@@ -190,7 +190,7 @@ def _decode_utf8(raw: bytes) -> tuple[str, bytes]:
             return text + raw.decode(), b""
         except UnicodeDecodeError as error:
             text += raw[: error.start].decode()
-            if error.end == len(raw) and error.reason == "unexpected end of data":
+            if error.reason == "unexpected end of data":
                 return text, raw[error.start :]
             text += "\ufffd"
             raw = raw[error.start + 1 :]
