@@ -120,13 +120,15 @@ function drawModel(speed) {
 
 let speed = null;
 function draw() {
-  const started = performance.now(), view = JSON.parse(props.value), sinceBottom = list.scrollHeight - list.clientHeight - list.scrollTop;
+  const started = performance.now(), view = JSON.parse(props.value);
+  // The end is followed unless somebody has scrolled up in what is being answered.
+  const follows = view.mode === 'preview' || list.scrollHeight - list.clientHeight - list.scrollTop < 60;
   view.cells ||= { t: [], o: '', r: [], n: {}, f: {}, i: [], p: [] };
   cells = unpack(view.cells, 0);
   if (view.answer) cells = cells.concat(unpack(view.answer, view.prompt_tokens));
   if (view.speed) speed = view.speed;
   drawModel(speed); if (view.bar) drawBar(view.bar); drawNotice(view); drawState(view); drawList();
-  if (view.mode !== 'empty' && (view.mode !== 'sent' || sinceBottom < 40)) list.scrollTop = list.scrollHeight;
+  if (follows) list.scrollTop = list.scrollHeight;
   hideTip();
   element.dataset.mode = view.mode; element.dataset.ids = JSON.stringify(cells.flatMap(cell => cell.ids));
   element.dataset.ms = (performance.now() - started).toFixed(1); element.dataset.seq = +(element.dataset.seq || 0) + 1;

@@ -9,7 +9,7 @@ from yuan_demo.core.sampling import SamplingParams
 from yuan_demo.engine.chat import ChatModel
 from yuan_demo.ui.api import add_api
 from yuan_demo.ui.handlers import PageHandlers
-from yuan_demo.ui.history import storable
+from yuan_demo.ui.history import restored
 from yuan_demo.ui.panel import page_header, token_panel
 from yuan_demo.ui.strings import EXAMPLES, GRADIO_OWN, LABELS
 
@@ -20,6 +20,9 @@ _HISTORY_SECRET = "yuan-demo-v1"
 
 MAX_ANSWERS_AT_ONCE = 32
 """Answers computed at the same time; Gradio queues the others and shows their place."""
+
+# Past the queue, where it would wait behind answers; unseen; not for programs.
+_QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 I18N = gr.I18n(
     **{
@@ -66,8 +69,9 @@ def build_demo(model: ChatModel) -> gr.Blocks:
             with left:
                 settings = _settings(model, defaults)
                 chat = _chat(handlers, settings, panel)
-        _wire_panel(handlers, chat, settings, panel)
-        _wire_page(demo, handlers, chat, language, store)
+        repaint = _wire_panel(handlers, chat, settings, panel)
+        _wire_history(demo, handlers, chat, store, repaint)
+        _wire_language(demo, handlers, chat, language)
         add_api(model, defaults)
     demo.queue(default_concurrency_limit=MAX_ANSWERS_AT_ONCE)
     return demo
@@ -105,6 +109,7 @@ def _chat(handlers: PageHandlers, settings: _Settings, panel: gr.HTML) -> gr.Cha
         handlers.chat,
         chatbot=gr.Chatbot(
             label=I18N("chatbot_label"),
+            show_label=False,
             scale=1,
             min_height=240,
             buttons=["copy", "copy_all"],
@@ -141,42 +146,52 @@ def _chat(handlers: PageHandlers, settings: _Settings, panel: gr.HTML) -> gr.Cha
 
 def _wire_panel(
     handlers: PageHandlers, chat: gr.ChatInterface, settings: _Settings, panel: gr.HTML
-) -> None:
+) -> dict[str, Any]:
+    """Repaints the panel on every edit; returns the repaint for those who change more."""
     repaint = {
         "fn": handlers.inspect,
-        "inputs": [chat.textbox, chat.chatbot_state, settings.max_new_tokens],
+        "inputs": [chat.textbox, chat.chatbot, settings.max_new_tokens],
         "outputs": panel,
-        # Past the queue: a repaint must not wait behind an answer.
-        "queue": False,
-        "show_progress": "hidden",
         "trigger_mode": "always_last",
-        "api_visibility": "private",
+        **_QUIET,
     }
     # `.change`, not `.input`: the latter fires on key presses only, and so misses deleting,
     # pasting and every Chinese input method (Gradio 6.31).
     chat.textbox.change(**repaint)
-    chat.chatbot_state.change(**repaint)
+    chat.chatbot.clear(**repaint)
     settings.max_new_tokens.change(**repaint)
-    chat.textbox.stop(handlers.stop, queue=False, api_visibility="private")
+    return repaint
 
 
-def _wire_page(
+def _wire_history(
     demo: gr.Blocks,
     handlers: PageHandlers,
     chat: gr.ChatInterface,
-    language: gr.Textbox,
     store: gr.BrowserState,
+    repaint: dict[str, Any],
 ) -> None:
-    hidden = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    """Keeps the conversation: over a stop, a reload, and a restart of the server."""
+    everywhere = [chat.chatbot, chat.chatbot_state, chat.chatbot_value]
+    # Gradio's own stop only cancels: what the page shows would be missing from the state that the
+    # next message is sent with (6.31).
+    chat.textbox.stop(handlers.stop, **_QUIET).then(
+        lambda shown: (shown, shown), chat.chatbot, everywhere[1:], **_QUIET
+    ).then(**repaint)
+    # In the page, without a trip to the server: this fires on every streamed token.
+    chat.chatbot.change(None, chat.chatbot, store, js="(messages) => [messages]")
+    demo.load(lambda kept: [restored(kept)] * 3, store, everywhere, **_QUIET).then(
+        None, js="() => window.yuanDemo.whenLoaded()"
+    ).then(**repaint)
+
+
+def _wire_language(
+    demo: gr.Blocks, handlers: PageHandlers, chat: gr.ChatInterface, language: gr.Textbox
+) -> None:
     demo.load(
         handlers.greet,
         language,
         chat.chatbot,
         js="() => document.documentElement.lang.startsWith('zh') ? 'zh' : 'en'",
-        **hidden,
+        **_QUIET,
     )
-    demo.load(storable, store, chat.chatbot_value, **hidden).then(
-        None, js="() => window.yuanDemo.restoreDraft()"
-    )
-    chat.chatbot_state.change(storable, chat.chatbot_state, store, **hidden)
     demo.unload(handlers.leave)

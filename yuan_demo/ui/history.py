@@ -34,16 +34,24 @@ def conversation_of(history: list[dict[str, Any]] | None) -> tuple[Message, ...]
     return tuple(messages)
 
 
-def storable(history: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
-    """The history as it is kept in the browser: texts and notices, nothing else."""
-    return [
-        {
-            "role": item["role"],
-            "content": _text_of(item.get("content"), index),
-            **({"metadata": {"id": _NOTICE_ID}} if _is_notice(item) else {}),
-        }
-        for index, item in enumerate(history or [])
-    ]
+def restored(kept: Any) -> list[dict[str, Any]]:
+    """The history that a browser kept, as the chat takes it; nothing if it is no history.
+
+    The browser's storage is anybody's to write: only roles, texts and notices come back.
+    """
+    try:
+        return [
+            {
+                "role": item["role"],
+                # In parts, as Gradio itself holds it: its retry and undo read them.
+                "content": [{"type": "text", "text": _text_of(item["content"], index)}],
+                **({"metadata": {"id": _NOTICE_ID}} if _is_notice(item) else {}),
+            }
+            for index, item in enumerate(kept or [])
+            if item["role"] in ("user", "assistant")
+        ]
+    except (PageError, TypeError, KeyError, AttributeError):
+        return []
 
 
 def _is_notice(item: dict[str, Any]) -> bool:

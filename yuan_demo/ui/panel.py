@@ -79,7 +79,7 @@ def page_header() -> gr.HTML:
 
 def page_head() -> str:
     """What must run before Gradio's own script: it reads the browser's language only once."""
-    return f"<script>{_asset('language.js')}</script>"
+    return f"<script>{_asset('page.js')}</script>"
 
 
 def _asset(name: str) -> str:

@@ -1,0 +1,44 @@
+// Runs before Gradio's script. The page has two languages; the visitor's choice wins over the
+// browser's. Gradio picks its dictionary from navigator.language, so the choice is put there.
+(() => {
+  const KEY = 'yuan-demo-language', DRAFT = 'yuan-demo-draft';
+  let chosen = null;
+  try { chosen = localStorage.getItem(KEY); } catch { /* storage is blocked: the browser decides */ }
+  const browser = (navigator.language || '').toLowerCase().startsWith('zh') ? 'zh' : 'en';
+  const tag = (chosen === 'zh' || chosen === 'en' ? chosen : browser) === 'zh' ? 'zh-CN' : 'en';
+  Object.defineProperty(navigator, 'language', { get: () => tag, configurable: true });
+  Object.defineProperty(navigator, 'languages', { get: () => [tag], configurable: true });
+  document.documentElement.lang = tag;
+
+  const box = () => document.querySelector('#message-box textarea');
+
+  // Switching loads the page anew; what was typed comes along.
+  function setLanguage(language) {
+    try {
+      localStorage.setItem(KEY, language);
+      if (box()?.value) sessionStorage.setItem(DRAFT, box().value);
+    } catch { return; }
+    location.reload();
+  }
+
+  function restoreDraft() {
+    let draft = null;
+    try { draft = sessionStorage.getItem(DRAFT); sessionStorage.removeItem(DRAFT); } catch { return; }
+    if (!draft || !box()) return;
+    box().value = draft;
+    box().dispatchEvent(new Event('input', { bubbles: true }));
+  }
+
+  // After an answer Gradio 6.31 leaves the box without its placeholder and without the focus.
+  function tendBox() {
+    const textarea = box(), placeholder = textarea.placeholder;
+    new MutationObserver(() => {
+      if (!textarea.placeholder) textarea.placeholder = placeholder;
+      const isIdle = !textarea.disabled && document.activeElement === document.body;
+      // Not on a phone, where the focus brings up the keyboard and hides the answer.
+      if (isIdle && matchMedia('(pointer: fine)').matches) textarea.focus({ preventScroll: true });
+    }).observe(textarea, { attributes: true, attributeFilter: ['disabled', 'placeholder'] });
+  }
+
+  window.yuanDemo = { setLanguage, whenLoaded() { tendBox(); restoreDraft(); } };
+})();
