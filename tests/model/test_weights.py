@@ -1,12 +1,15 @@
 """Weight files are found as transformers finds them, and a half download is told apart."""
 
 import json
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from yuan_demo.core.errors import CheckpointError
-from yuan_demo.model.weights import find_weight_files, require_match
+from yuan_demo.model.weights import find_weight_files, read_json, read_shapes, require_match
 
 
 def test_files_are_taken_in_the_order_of_from_pretrained(tmp_path: Path) -> None:
@@ -58,3 +61,30 @@ def test_stored_rotary_frequencies_and_a_tied_head_are_no_fault(tmp_path: Path) 
     require_match(stored, expected, may_lack={"lm_head.weight"}, where=tmp_path)
     with pytest.raises(CheckpointError, match=r"1 missing: lm_head\.weight"):
         require_match(stored, expected, may_lack=(), where=tmp_path)
+
+
+@pytest.fixture
+def closed_folder() -> Iterator[Path]:
+    """A folder that may be entered, with files that may not be read: as root, by someone else."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        for file in ("config.json", "model.safetensors", "pytorch_model.bin"):
+            (folder / file).touch(mode=0)
+        was_root = os.geteuid() == 0
+        if was_root:
+            os.seteuid(65534)  # nobody: root may read everything
+        try:
+            yield folder
+        finally:
+            if was_root:
+                os.seteuid(0)
+
+
+def test_file_that_may_not_be_read_is_refused_with_the_reason(closed_folder: Path) -> None:
+    reason = "must be readable; .* Permission denied"
+    with pytest.raises(CheckpointError, match=reason):
+        read_json(closed_folder / "config.json")
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        with pytest.raises(CheckpointError, match=reason):
+            read_shapes([closed_folder / name])

@@ -1,15 +1,15 @@
 """Finds, checks and loads a Yuan2 model: all of it, or one `CheckpointError` and nothing.
 
-    find_model      a folder, an embedded model, or a hub id      (locate, hub)
+    find_model      a folder, the embedded model, or a hub id      (locate, hub)
     read            config.json, tokenizer, generation_config.json
-    compare         names and shapes of the weights with the model (weights)
+    compare         names and shapes of the weights with the model  (weights, placement)
     load            through transformers and accelerate, then ask what they did
 
 No code of a checkpoint runs: `trust_remote_code` is never set, and pickles are read with
 `weights_only`.
 
 The query and key weights keep the checkpoint's own layout, in which a head's query and key lie
-side by side and the heads of the first half come wholly from `q_proj` (golden/README.md, step 5).
+side by side and the heads of the first half come wholly from `q_proj` (tests/golden/README.md, step 5).
 One process, or whole layers spread over devices as accelerate does, needs no other. Tensor
 parallelism would: a column shard of q, k and v gives a rank queries and keys of other heads than
 its values, and the logits are off by 10 without an error (measured on a tiny model). It needs the

@@ -89,8 +89,8 @@ def _refuse_path(model: str, folder: Path) -> None:
         )
     if _looks_like_path(model):
         raise CheckpointError(
-            f"The folder of a model must exist; {model!r} does not. Check the path, or pass a hub "
-            f"id such as ms:IEITYuan/Yuan2-2B-Mars-hf."
+            f"The folder of a model must exist, and you must be allowed to enter it; {model!r} is "
+            f"no such folder. Check the path, or pass a hub id: ms:IEITYuan/Yuan2-2B-Mars-hf."
         )
 
 
