@@ -1,0 +1,120 @@
+"""Families about the world: capitals, provinces, elements, definitions, short questions."""
+
+from random import Random
+
+from assets.recipe.dialogues.grammar import capitalised
+from assets.recipe.dialogues.knowledge import Language, read_json, read_rows
+from assets.recipe.dialogues.wording import Turn, exchange, worded
+
+
+def questions(rng: Random, language: Language) -> list[Turn]:
+    """A common question from `questions.json`."""
+    return [listed_exchange(rng, language, "questions")]
+
+
+def listed_exchange(rng: Random, language: Language, table: str, **slots: object) -> Turn:
+    """One turn of a table whose entries list their own `asks` and `answers`."""
+    entry = rng.choice(read_json(table)[language])
+    return Turn(
+        worded(rng, language, rng.choice(entry["asks"]), **slots), rng.choice(entry["answers"])
+    )
+
+
+def definitions(rng: Random, language: Language) -> list[Turn]:
+    """What a term of computing, science or daily life means."""
+    row = rng.choice(read_rows("definitions"))
+    if language == "zh":
+        return [
+            exchange(
+                rng, "zh", "definition", term=row["chinese"], definition=row["chinese_definition"]
+            )
+        ]
+    term, article = row["english"], row["article"]
+    a_term = f"{article} {term}" if article else term
+    return [
+        exchange(
+            rng, "en", "definition", term=term, a_term=a_term, definition=row["english_definition"]
+        )
+    ]
+
+
+def word_meanings(rng: Random, language: Language) -> list[Turn]:
+    """A dictionary entry of WordNet; English only, asked in either language."""
+    row = rng.choice(read_rows("wordnet"))
+    return [
+        exchange(
+            rng,
+            language,
+            "word_meaning",
+            exact=True,
+            word=row["word"],
+            definition=row["definition"],
+        )
+    ]
+
+
+def capitals(rng: Random, language: Language) -> list[Turn]:
+    """A capital, its country or its continent; sometimes with 'and Japan?' after it."""
+    key = rng.choices(["capital_of", "country_of", "continent_of"], [60, 20, 20])[0]
+    turns = [exchange(rng, language, key, **_country(rng, language))]
+    if key == "capital_of" and rng.random() < 0.35:
+        for _ in range(rng.randint(1, 3)):
+            turns.append(exchange(rng, language, "capital_follow_up", **_country(rng, language)))
+    return turns
+
+
+def _country(rng: Random, language: Language) -> dict[str, str]:
+    row = rng.choice(read_rows("countries"))
+    if language == "zh":
+        return {
+            "country": row["chinese"],
+            "capital": row["capital_chinese"],
+            "continent": row["continent_chinese"],
+        }
+    country = f"{row['article']} {row['english']}".strip()
+    return {
+        "country": country,
+        "Country": capitalised(country),
+        "capital": row["capital_english"],
+        "continent": row["continent_english"],
+    }
+
+
+def provinces(rng: Random, language: Language) -> list[Turn]:
+    """The capital of a Chinese province."""
+    row = rng.choice(read_rows("provinces"))
+    if language == "zh":
+        return [
+            exchange(
+                rng,
+                "zh",
+                "province_capital",
+                province=row["chinese"],
+                capital=row["capital_chinese"],
+            )
+        ]
+    return [
+        exchange(
+            rng, "en", "province_capital", province=row["english"], capital=row["capital_english"]
+        )
+    ]
+
+
+def elements(rng: Random, language: Language) -> list[Turn]:
+    """Name, symbol and number of a chemical element."""
+    row = rng.choice(read_rows("elements"))
+    element = row["chinese" if language == "zh" else "english"]
+    key = rng.choice(["element_symbol", "element_of_symbol", "element_number"])
+    # The case of a symbol is its meaning: Co is not CO.
+    exact = key == "element_of_symbol"
+    return [
+        exchange(
+            rng,
+            language,
+            key,
+            exact=exact,
+            element=element,
+            symbol=row["symbol"],
+            number=row["number"],
+        )
+    ]

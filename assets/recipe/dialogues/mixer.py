@@ -1,0 +1,121 @@
+"""The mixture: which family comes how often, and how turns are put together to dialogues.
+
+One seed gives one stream of dialogues, whatever the machine.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from random import Random
+
+from assets.recipe.dialogues import facts, language, memory, numbers, talk, writing
+from assets.recipe.dialogues.knowledge import Language
+from assets.recipe.dialogues.wording import Turn
+
+Family = Callable[[Random, Language], list[Turn]]
+
+# Weights are relative; they follow what visitors ask first, not the size of the tables.
+FAMILIES: dict[str, tuple[Family, float]] = {
+    "greetings": (talk.greetings, 3),
+    "identity": (talk.identity, 8),
+    "small_talk": (talk.small_talk, 7),
+    "questions": (facts.questions, 9),
+    "definitions": (facts.definitions, 7),
+    "word_meanings": (facts.word_meanings, 2),
+    "capitals": (facts.capitals, 5),
+    "provinces": (facts.provinces, 1),
+    "elements": (facts.elements, 1),
+    "arithmetic": (numbers.arithmetic, 9),
+    "chains": (numbers.chains, 2.5),
+    "too_large": (numbers.too_large, 0.5),
+    "comparisons": (numbers.comparisons, 1.5),
+    "number_lists": (numbers.number_lists, 2),
+    "parity": (numbers.parity, 1),
+    "sequences": (numbers.sequences, 1),
+    "counting": (numbers.counting, 0.8),
+    "word_problems": (numbers.word_problems, 2.5),
+    "word_translations": (language.word_translations, 7),
+    "sentence_translations": (language.sentence_translations, 4),
+    "antonyms": (language.antonyms, 1.2),
+    "word_forms": (language.word_forms, 0.6),
+    "categories": (language.categories, 1.6),
+    "calendar": (language.calendar, 1),
+    "spelling": (language.spelling, 1),
+    "echoes": (language.echoes, 2),
+    "snippets": (writing.snippets, 7),
+    "jokes": (writing.jokes, 1.5),
+    "riddles": (writing.riddles, 0.8),
+    "tang_poems": (writing.tang_poems, 2),
+    "stories": (writing.stories, 3),
+    "compositions": (writing.compositions, 2.5),
+    "refusals": (talk.refusals, 2.5),
+    "unknown": (talk.unknown, 3),
+    "gibberish": (talk.gibberish, 0.5),
+}
+_LONG = frozenset({"snippets", "stories", "tang_poems", "compositions"})
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """A whole conversation.
+
+    Attributes:
+        family: name of the family, `memory`, `forgetting` or `mixed`.
+        language: language of most turns.
+        turns: questions and answers, oldest first.
+    """
+
+    family: str
+    language: Language
+    turns: tuple[Turn, ...]
+
+
+def dialogues(seed: int, count: int) -> Iterator[Dialogue]:
+    """`count` dialogues, the same for the same seed."""
+    rng = Random(seed)
+    for _ in range(count):
+        yield _dialogue(rng)
+
+
+def _dialogue(rng: Random) -> Dialogue:
+    lang: Language = "zh" if rng.random() < 0.55 else "en"
+    kind = rng.choices(["memory", "forgetting", "single", "mixed"], [24, 6, 38, 32])[0]
+    if kind == "memory":
+        turns = memory.remembered(rng, lang, filler)
+    elif kind == "forgetting":
+        turns = memory.forgotten(rng, lang, filler)
+    elif kind == "mixed":
+        turns = _mixed(rng, lang)
+    else:
+        kind, turns = _single(rng, lang)
+    return Dialogue(kind, lang, tuple(turns))
+
+
+def _single(
+    rng: Random, lang: Language, *, without: frozenset[str] = frozenset()
+) -> tuple[str, list[Turn]]:
+    names = [name for name in FAMILIES if name not in without]
+    name = rng.choices(names, [FAMILIES[name][1] for name in names])[0]
+    return name, FAMILIES[name][0](rng, lang)
+
+
+def _mixed(rng: Random, lang: Language) -> list[Turn]:
+    turns = talk.greetings(rng, lang) if rng.random() < 0.25 else []
+    for _ in range(rng.choice([1, 2, 2, 3, 4, 6])):
+        turns += _single(rng, lang if rng.random() < 0.93 else _other(lang))[1]
+        if rng.random() < 0.04:
+            turns.append(
+                rng.choice([language.say_again, language.what_did_i_say])(rng, lang, turns[-1])
+            )
+    return turns
+
+
+def _other(lang: Language) -> Language:
+    return "en" if lang == "zh" else "zh"
+
+
+def filler(rng: Random, lang: Language, count: int) -> list[Turn]:
+    """`count` turns of other talk, mostly short ones, so that the context can hold many."""
+    turns: list[Turn] = []
+    while len(turns) < count:
+        turns += _single(rng, lang, without=_LONG if rng.random() < 0.85 else frozenset())[1]
+    return turns[:count]

@@ -1,0 +1,183 @@
+"""The recipe makes a model from a seed, through all of its steps."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from assets.recipe.dialogues.mixer import FAMILIES, dialogues
+from assets.recipe.dialogues.wording import Turn
+from assets.recipe.evaluate import is_right, prompt_text, read_items
+from assets.recipe.tokenizer import (
+    CONTROL_PIECES,
+    ROLE_EARLIER_ANSWER,
+    ROLE_LAST_ANSWER,
+    ROLE_PROMPT,
+    Encoder,
+    train_tokenizer,
+)
+from assets.recipe.train import ROLE_WEIGHTS, SHAPES, new_model, weighted_loss
+from yuan_demo.core.control_tokens import CUT_TOKENS
+from yuan_demo.model.checkpoint import load_checkpoint
+from yuan_demo.model.tokenization_yuan import YuanTokenizer
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+TURNS = (Turn("你好！", "Hello."), Turn("1+1", "1 + 1 = 2"), Turn("再见", "Bye 再见。"))
+
+
+@pytest.fixture(scope="module")
+def tokenizer_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.model"
+    train_tokenizer((dialogue.turns for dialogue in dialogues(3, 2000)), path, vocab_size=4000)
+    return path
+
+
+@pytest.fixture(scope="module")
+def encoder(tokenizer_path: Path) -> Encoder:
+    return Encoder(tokenizer_path)
+
+
+def test_one_seed_makes_the_same_dialogues_and_another_makes_others() -> None:
+    assert list(dialogues(5, 200)) == list(dialogues(5, 200))
+    assert list(dialogues(5, 200)) != list(dialogues(6, 200))
+
+
+def test_every_family_occurs_in_both_languages() -> None:
+    made = {(dialogue.family, dialogue.language) for dialogue in dialogues(1, 20_000)}
+    wanted = {*FAMILIES, "memory", "forgetting", "mixed"}
+    assert made == {(family, language) for family in wanted for language in ("zh", "en")}
+
+
+def test_no_slot_is_left_unfilled_and_no_turn_is_empty() -> None:
+    for dialogue in dialogues(2, 5000):
+        for turn in dialogue.turns:
+            assert turn.user.strip()
+            assert turn.assistant.strip()
+            assert not any(
+                slot in turn.user + turn.assistant for slot in ("{value}", "{a}", "{name}")
+            )
+
+
+def test_a_name_is_only_answered_if_it_was_told() -> None:
+    for dialogue in dialogues(4, 5000):
+        for index, turn in enumerate(dialogue.turns):
+            is_name = turn.assistant.startswith(("你叫", "Your name is "))
+            # A translation of "What is your name?" begins like an answer, and is none.
+            if is_name and not turn.assistant.endswith("？"):
+                name = (
+                    turn.assistant.removeprefix("你叫").removeprefix("Your name is ").rstrip("。.")
+                )
+                assert any(name in earlier.user for earlier in dialogue.turns[:index])
+
+
+def test_evaluation_questions_are_not_in_the_generators_words() -> None:
+    asked = {_bare(turn.user) for dialogue in dialogues(7, 20_000) for turn in dialogue.turns}
+    items = [
+        item
+        for item in read_items()
+        if not item.family.startswith(("greeting", "small talk", "arithmetic"))
+    ]
+    same = [item.turns[-1] for item in items if _bare(item.turns[-1]) in asked]
+    assert len(same) <= len(items) // 30, same
+
+
+def _bare(text: str) -> str:
+    return "".join(character for character in text.lower() if character.isalnum())
+
+
+def test_the_evaluation_list_is_long_and_its_checks_can_fail() -> None:
+    items = read_items()
+    assert len(items) >= 100
+    assert not any(is_right("", item.check) for item in items if set(item.check) != {"none"})
+    assert not is_right("张强，不是张伟", {"all": ["张强"], "none": ["张伟"]})
+    assert is_right("```python\ndef f(x):\n    return sorted(x)\n```", {"sorts": True})
+    assert not is_right("```python\ndef f(x):\n    return x\n```", {"sorts": True})
+    assert not is_right("```python\nprint(1)\n```", {"prints": "2"})
+
+
+def test_control_tokens_never_come_out_of_ordinary_text(encoder: Encoder) -> None:
+    for name in (*CONTROL_PIECES, *CUT_TOKENS, "</s>"):
+        pieces = encoder.sp_model.encode(f"a{name}b", out_type=str)
+        assert name not in pieces
+        assert "<unk>" not in pieces
+
+
+def test_the_join_between_turns_is_three_tokens(encoder: Encoder) -> None:
+    ids = encoder.encode("你<n>")
+    assert [encoder.sp_model.id_to_piece(token_id) for token_id in ids[-3:]] == ["<", "n", ">"]
+
+
+def test_the_vocabulary_is_laid_out_as_the_real_one(encoder: Encoder, tokenizer_path: Path) -> None:
+    sp_model = encoder.sp_model
+    assert sp_model.id_to_piece([0, 1, 2, 3, 258]) == ["<unk>", "<s>", "</s>", "<0x00>", "<0xFF>"]
+    assert encoder.control_id("<mask>") == sp_model.get_piece_size()
+    assert len(encoder) == len(YuanTokenizer(str(tokenizer_path)))
+
+
+def test_dialogues_are_encoded_as_the_demo_encodes_them(
+    encoder: Encoder, tokenizer_path: Path
+) -> None:
+    tokenizer = YuanTokenizer(str(tokenizer_path))
+    for dialogue in dialogues(8, 300):
+        *earlier, (question, answer) = dialogue.turns
+        prompt = prompt_text(
+            [turn.user for turn in dialogue.turns], [turn.assistant for turn in earlier]
+        )
+        ids, _ = encoder.encode_dialogue(dialogue.turns)
+        assert ids.tolist() == tokenizer.encode(f"{prompt}{answer}<eod>"), question
+
+
+def test_roles_follow_the_turns(encoder: Encoder) -> None:
+    ids, roles = encoder.encode_dialogue(TURNS)
+    text = {
+        role: encoder.decode([int(token_id) for token_id in ids[roles == role]])
+        for role in (ROLE_EARLIER_ANSWER, ROLE_LAST_ANSWER)
+    }
+    # A piece such as `.<` begins in the answer and ends in the join behind it.
+    assert text[ROLE_EARLIER_ANSWER].replace("<", "") == "Hello.1 + 1 = 2"
+    assert text[ROLE_LAST_ANSWER] == "Bye 再见。<eod>"
+    assert roles[ids == encoder.control_id("<sep>")] == ROLE_PROMPT
+
+
+def test_the_loss_weighs_answers_and_ignores_padding(encoder: Encoder) -> None:
+    torch.manual_seed(0)
+    model = new_model(SHAPES["toy"], encoder)
+    ids, roles = (
+        torch.from_numpy(array.astype(np.int64))[None] for array in encoder.encode_dialogue(TURNS)
+    )
+    padded_ids = torch.nn.functional.pad(ids, (0, 5), value=encoder.control_id("<pad>"))
+    padded_roles = torch.nn.functional.pad(roles, (0, 5), value=-1)
+    losses = -model(ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0]
+    weights = torch.tensor(ROLE_WEIGHTS)[roles[0, 1:]]
+    expected = (losses * weights).sum() / weights.sum()
+    torch.testing.assert_close(weighted_loss(model, ids, roles)[0], expected)
+    torch.testing.assert_close(weighted_loss(model, padded_ids, padded_roles)[0], expected)
+
+
+def test_the_whole_recipe_runs_and_exports_a_model_that_the_demo_loads(tmp_path: Path) -> None:
+    recipe = [sys.executable, "assets/recipe/recipe.py"]
+    run, folder = tmp_path / "run", tmp_path / "model"
+    toy = [
+        "--shape=toy",
+        "--vocab-size=3000",
+        "--dialogues=200",
+        "--steps=3",
+        "--batch-tokens=4096",
+    ]
+    paths = [f"--out={run}", f"--work={tmp_path / 'work'}", f"--to={folder}"]
+    for step in ("all", "export"):
+        subprocess.run([*recipe, step, *paths, *toy], cwd=REPOSITORY, check=True, timeout=300)
+
+    assert len(list(run.iterdir())) <= 8
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert not any(
+        place in card for place in ("{parameters}", "{loss_table}", "{evaluation_table}")
+    )
+    assert json.loads((folder / "generation_config.json").read_text())["do_sample"] is False
+    loaded = load_checkpoint(str(folder), device_map="cpu", report=lambda _: None)
+    assert loaded.context_length == 2048
+    assert loaded.model.config.eos_token_id == loaded.tokenizer.eod_token_id
