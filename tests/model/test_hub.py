@@ -366,6 +366,7 @@ def test_no_network_is_one_sentence_within_seconds(
 ) -> None:
     said = ask_real_clients(prefix + MODEL_ID, tmp_path, dead_end, dead_end)
     assert f"REFUSED {title} must answer" in said
+    assert "Connection refused. Check" in said
     assert "Check the network" in said
     assert float(said.rpartition("SECONDS")[2]) < 15
 

@@ -9,13 +9,13 @@ No code of a checkpoint runs: `trust_remote_code` is never set, and pickles are 
 `weights_only`.
 
 The query and key weights keep the checkpoint's own layout, in which a head's query and key lie
-side by side and the heads of the first half come wholly from `q_proj` (tests/golden/README.md, step 5).
-One process, or whole layers spread over devices as accelerate does, needs no other. Tensor
-parallelism would: a column shard of q, k and v gives a rank queries and keys of other heads than
-its values, and the logits are off by 10 without an error (measured on a tiny model). It needs the
-two weights untangled once, at loading: with `w = cat(Wq, Wk).view(heads, 2, head_dim, hidden)` the
-new ones are `w[:, 0]` and `w[:, 1]`; then heads must be a multiple of the ranks, and the filter
-stays whole on each.
+side by side and the heads of the first half come wholly from `q_proj` (tests/golden/README.md, "The
+dense layer", step 5). One process, or whole layers spread over devices as accelerate does, needs no
+other. Tensor parallelism would: a column shard of q, k and v gives a rank queries and keys of other
+heads than its values, and the logits are off by 10 without an error (measured on a tiny model). It
+needs the two weights untangled once, at loading: with
+`w = cat(Wq, Wk).view(heads, 2, head_dim, hidden)` the new ones are `w[:, 0]` and `w[:, 1]`; then
+heads must be a multiple of the ranks, and the filter stays whole on each.
 """
 
 import contextlib

@@ -189,9 +189,18 @@ def _quiet() -> Iterator[None]:
 
 def _unreachable(title: str, model_id: str, error: BaseException) -> HubUnreachableError:
     return HubUnreachableError(
-        f"{title} must answer to get {model_id!r}; it did not: {one_line(error)}. Check the "
-        f"network and http_proxy, try another hub (ms: or hf: before the id), or pass a folder."
+        f"{title} must answer to get {model_id!r}; it did not: {one_line(_root_cause(error))}. "
+        f"Check the network and http_proxy, try another hub (ms: or hf: before the id), or pass a "
+        f"folder."
     )
+
+
+def _root_cause(error: BaseException) -> BaseException:
+    """What the system said: `Connection refused` beneath four wrappings of HTTP libraries."""
+    chain = [error]
+    while inner := chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(inner)
+    return next((cause for cause in reversed(chain) if isinstance(cause, OSError)), error)
 
 
 def _list_modelscope(model_id: str) -> list[RemoteFile]:

@@ -28,8 +28,8 @@ _WEIGHT_FILES = (
 )
 _LFS_POINTER = b"version https://git-lfs"
 _NAMES_SHOWN = 5
-# Rotary frequencies are computed in float32, never read: see tests/golden/README.md, "Rotary in half
-# precision", for what the stored ones do to long contexts.
+# Rotary frequencies are computed in float32, never read: tests/golden/README.md, "Rotary in half
+# precision", tells what the stored ones do to long contexts.
 _IGNORED = re.compile(r"rotary_emb\.inv_freq$")
 
 
