@@ -16,7 +16,7 @@ from yuan_demo.core.tokens import Tokenizer
 from yuan_demo.engine.chat import ChatModel
 from yuan_demo.ui.strings import PANEL
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
+_ASSETS = Path(__file__).resolve().parents[2] / "assets"
 
 _PANEL_HTML = """
 <div class="tp">
@@ -55,8 +55,8 @@ def token_panel(model: ChatModel, value: str) -> gr.HTML:
     return gr.HTML(
         value,
         html_template=_PANEL_HTML,
-        css_template=_asset("panel.css"),
-        js_on_load=_asset("panel.js"),
+        css_template=asset("panel.css"),
+        js_on_load=asset("panel.js"),
         apply_default_css=False,
         elem_id="token-panel",
         words=json.dumps(PANEL),
@@ -70,20 +70,16 @@ def page_header() -> gr.HTML:
     return gr.HTML(
         "",
         html_template=_HEADER_HTML,
-        css_template=_asset("header.css"),
-        js_on_load=_asset("header.js"),
+        css_template=asset("header.css"),
+        js_on_load=asset("header.js"),
         apply_default_css=False,
         elem_id="page-header",
     )
 
 
-def page_head() -> str:
-    """What must run before Gradio's own script: it reads the browser's language only once."""
-    return f"<script>{_asset('page.js')}</script>"
-
-
-def _asset(name: str) -> str:
-    return (ASSETS / name).read_text(encoding="utf-8")
+def asset(name: str) -> str:
+    """The text of a file in `assets/`."""
+    return (_ASSETS / name).read_text(encoding="utf-8")
 
 
 def _glossary(tokenizer: Tokenizer) -> list[dict[str, Any]]:
