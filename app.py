@@ -6,22 +6,32 @@ Reads the settings, loads one model for all visitors, builds the page and launch
 import os
 import sys
 
-# Before gradio and transformers are imported, which read these once: nothing leaves the machine.
+# Read once, when gradio and the hubs' clients are imported: nothing leaves the machine unasked.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
+from yuan_demo.core.errors import SettingsError, YuanDemoError
+from yuan_demo.settings import load_settings, require_free_port
+
+IS_MAIN = __name__ == "__main__"
+
+try:
+    settings = load_settings(sys.argv[1:] if IS_MAIN else [], os.environ)
+    if IS_MAIN:
+        require_free_port(settings.host, settings.port)
+except SettingsError as error:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)
+
+# Only now what takes seconds to import: --help and a wrong flag answer at once.
 import torch
 
-from yuan_demo.core.errors import YuanDemoError
 from yuan_demo.engine.chat import ChatModel
 from yuan_demo.model.checkpoint import load_checkpoint
-from yuan_demo.settings import Settings, load_settings, require_free_port
 from yuan_demo.ui.demo import build_demo
 from yuan_demo.ui.server import launch
 
-
-def load(settings: Settings) -> ChatModel:
-    """The model that the settings name, ready to chat."""
+try:
     torch.set_num_threads(settings.threads)
     loaded = load_checkpoint(
         settings.model,
@@ -29,20 +39,12 @@ def load(settings: Settings) -> ChatModel:
         device_map=settings.device_map,
         offload_folder=settings.offload_folder,
     )
-    return ChatModel(loaded, settings.context_window)
-
-
-is_main = __name__ == "__main__"
-try:
-    settings = load_settings(sys.argv[1:] if is_main else [], os.environ)
-    if is_main:
-        require_free_port(settings.host, settings.port)
-    model = load(settings)
 except YuanDemoError as error:
     sys.exit(f"error: {error}")
 
+model = ChatModel(loaded, settings.context_window)
 demo = build_demo(model)
 
-if is_main:
+if IS_MAIN:
     launch(demo, model, settings)
     demo.block_thread()
