@@ -9,6 +9,7 @@ use, and is never spent on the prompt; so a generation that starts cannot run ou
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from yuan_demo.core.errors import PromptError
 from yuan_demo.core.messages import Message, Turn, turns_of
@@ -85,6 +86,8 @@ def fit(
 ) -> FittedPrompt:
     """Renders a conversation so that it leaves room for the answer.
 
+    Drops the fewest turns that will do: with one turn more the prompt would be too long.
+
     Args:
         messages: the whole conversation; with `open_question` the last one is the new question.
         tokenizer: encodes it.
@@ -93,12 +96,24 @@ def fit(
         open_question: see `yuan_demo.core.prompt.render`.
     """
     turns = turns_of(messages)
+    droppable = len(turns) - open_question
     limit = window - reserved
-    whole = prompt = _encode(turns, tokenizer, open_question)
-    first = 0
-    while len(prompt.tokens) > limit and first < len(turns) - open_question:
-        first += _turns_to_drop(prompt, turns[first:], limit, keep=int(open_question))
-        prompt = _encode(turns[first:], tokenizer, open_question)
+
+    @cache
+    def after(dropped: int) -> Prompt:
+        return tokenize(render(turns[dropped:], open_question=open_question), tokenizer)
+
+    def fits(dropped: int) -> bool:
+        return len(after(dropped).tokens) <= limit
+
+    whole = after(0)
+    first = _turns_to_drop(whole, turns[:droppable], limit)
+    while first < droppable and not fits(first):
+        first += 1
+    while first > 0 and fits(first) and fits(first - 1):
+        first -= 1
+    prompt = after(first)
+
     message = _count(prompt, turns[-1].number) if open_question else 0
     excess = max(0, len(prompt.tokens) - limit)
     history = len(prompt.tokens) - message
@@ -110,24 +125,21 @@ def fit(
     )
 
 
-def _encode(turns: Sequence[Turn], tokenizer: Tokenizer, open_question: bool) -> Prompt:
-    return tokenize(render(turns, open_question=open_question), tokenizer)
+def _turns_to_drop(prompt: Prompt, turns: Sequence[Turn], limit: int) -> int:
+    """How many of the oldest `turns` to drop to bring a prompt down to `limit` tokens.
 
-
-def _turns_to_drop(prompt: Prompt, turns: Sequence[Turn], limit: int, keep: int) -> int:
-    """The least number of oldest turns, at least 1, that bring a prompt down to `limit` tokens.
-
-    Reckoned from the tokens of each turn; the pieces at the new beginning may merge otherwise by a
-    token or so, hence `fit` encodes again and looks again. Two rounds are the rule however long
-    the conversation is, where one turn at a time would take as many as there are turns.
+    Reckoned from the tokens of each turn, and so a guess: the pieces at the new beginning may
+    merge otherwise, `▁Hello` for `H` and `ello`. `fit` encodes what it gives and the turn before
+    it: three encodings as a rule, however long the conversation is, where dropping turn by turn
+    would take as many as there are turns.
     """
     tokens_of_turn = Counter(token.turn for token in prompt.tokens)
     remaining = len(prompt.tokens)
-    for number, turn in enumerate(turns[: len(turns) - keep], start=1):
-        remaining -= tokens_of_turn[turn.number]
+    for number, turn in enumerate(turns):
         if remaining <= limit:
             return number
-    return len(turns) - keep
+        remaining -= tokens_of_turn[turn.number]
+    return len(turns)
 
 
 def _count(prompt: Prompt, turn: int) -> int:

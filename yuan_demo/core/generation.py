@@ -5,7 +5,7 @@ from typing import Literal
 
 FinishReason = Literal["stop", "length", "context", "cancelled"]
 """`stop`: the model wrote `<eod>`. `length`: `max_new_tokens` reached. `context`: the window is
-full. `cancelled`: a person stopped it or left."""
+full before that. `cancelled`: a person stopped it or left."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,9 @@
 """Generated ids as rows of the panel: every token keeps its own bytes."""
 
-import codecs
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from yuan_demo.core.prompt import Origin, Prompt, PromptToken
+from yuan_demo.core.prompt import Origin, Prompt, PromptToken, Segment
 from yuan_demo.core.tokens import EncodedToken, Tokenizer
 
 _BYTE_PIECE = re.compile(r"<0x([0-9A-F]{2})>")
@@ -23,8 +22,8 @@ def spell_answer(
         turn: number of the turn that they answer.
 
     Returns:
-        A `Prompt` whose text is spelled from the tokens' bytes; bytes that form no character
-        appear in it as U+FFFD.
+        A `Prompt` of one segment whose text is spelled from the tokens' bytes. A byte that is part
+        of no character appears in it as U+FFFD, an id outside the vocabulary as `[id 134960]`.
     """
     pieces = tokenizer.convert_ids_to_tokens(list(token_ids))
     tokens: list[PromptToken] = []
@@ -46,7 +45,7 @@ def spell_answer(
                     is_phantom=not raws[index],
                 )
             )
-    return Prompt((), text, tuple(tokens))
+    return Prompt((Segment(Origin.ANSWER, turn, text),), text, tuple(tokens))
 
 
 def piece_bytes(piece: str, *, is_first: bool = False) -> bytes:
@@ -54,21 +53,27 @@ def piece_bytes(piece: str, *, is_first: bool = False) -> bytes:
     if byte := _BYTE_PIECE.fullmatch(piece):
         return bytes.fromhex(byte[1])
     written = piece.removeprefix(_SPACE_MARK) if is_first else piece
-    return written.replace(_SPACE_MARK, " ").encode(errors="replace")
+    return written.replace(_SPACE_MARK, " ").encode()
 
 
-def _characters(raws: Sequence[bytes]) -> Iterator[tuple[int, str]]:
+def _characters(raws: Iterable[bytes]) -> Iterator[tuple[int, str]]:
     """Yields (number of tokens, the characters that they write together).
 
-    The byte tokens of one character come out together; so does a token without bytes, alone.
+    The byte tokens of one character come out together; every other token comes out alone, a byte
+    that no later one completes as U+FFFD, as the detokenizer has it.
     """
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    count = 0
+    waiting: list[bytes] = []
     for raw in raws:
-        count += 1
-        written = decoder.decode(raw)
-        if written or not decoder.getstate()[0]:
-            yield count, written
-            count = 0
-    if count:
-        yield count, decoder.decode(b"", final=True)
+        waiting.append(raw)
+        while waiting:
+            try:
+                written = b"".join(waiting).decode()
+            except UnicodeDecodeError as error:
+                if error.reason == "unexpected end of data":
+                    break
+                yield 1, "\ufffd"
+                del waiting[0]
+            else:
+                yield len(waiting), written
+                waiting.clear()
+    yield from ((1, "\ufffd") for _ in waiting)

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from yuan_demo.core.budget import FittedPrompt, fit
-from yuan_demo.core.errors import PromptError
+from yuan_demo.core.errors import PromptError, SamplingError
 from yuan_demo.core.generation import FinishReason, Timings
 from yuan_demo.core.messages import Message
 from yuan_demo.core.prompt import Prompt
-from yuan_demo.core.sampling import SamplingParams
+from yuan_demo.core.sampling import SamplingParams, in_range
 from yuan_demo.core.spelling import spell_answer
 from yuan_demo.engine.engine import Engine
 from yuan_demo.model.checkpoint import LoadedModel
@@ -71,10 +71,13 @@ class ChatModel:
 
     @property
     def default_params(self) -> SamplingParams:
-        """Where the sampling settings stand at first: what the model's own files ask for."""
+        """Where the sampling settings stand at first: what the model's own files ask for.
+
+        A value that no setting can have, such as temperature 0 for greedy, is left out.
+        """
         wanted = self.loaded.generation_defaults
         values = {name: getattr(wanted, name) for name in SAMPLING_NAMES}
-        params = SamplingParams(**{k: v for k, v in values.items() if v is not None})
+        params = SamplingParams(**{k: v for k, v in values.items() if in_range(k, v)})
         return replace(
             params,
             greedy=params.greedy if wanted.do_sample is None else not wanted.do_sample,
@@ -87,8 +90,17 @@ class ChatModel:
         """What would be sent; see `yuan_demo.core.budget.fit`.
 
         Raises:
+            SamplingError: `reserved` is no number of tokens.
             PromptError: more is reserved than the window allows.
         """
+        if not in_range("max_new_tokens", reserved):
+            raise SamplingError(
+                "setting_out_of_range",
+                name="max_new_tokens",
+                value=reserved,
+                low=1,
+                high=self.max_reserved,
+            )
         if reserved > self.max_reserved:
             raise PromptError(
                 "reserved_too_large",
@@ -100,7 +112,7 @@ class ChatModel:
             messages,
             self.tokenizer,
             window=self.context_window,
-            reserved=reserved,
+            reserved=int(reserved),
             open_question=open_question,
         )
 

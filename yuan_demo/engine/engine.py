@@ -91,7 +91,10 @@ class Engine:
                 output = self._model(
                     input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1
                 )
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            # On a CPU it is a bare RuntimeError, told from others by its text (torch 2.13).
+            if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+                raise
             raise EngineError("out_of_memory", tokens=cache.get_seq_length()) from error
         return output.logits[:, -1]
 
@@ -100,10 +103,11 @@ class Engine:
     ) -> FinishReason | None:
         if token_id == self.eos_token_id:
             return "stop"
-        if timings.prompt_tokens + timings.generated_tokens >= self.context_window:
-            return "context"
+        # Before "context": an answer that uses up exactly what was reserved ended at its length.
         if timings.generated_tokens >= params.max_new_tokens:
             return "length"
+        if timings.prompt_tokens + timings.generated_tokens >= self.context_window:
+            return "context"
         return None
 
 

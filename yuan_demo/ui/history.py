@@ -23,10 +23,10 @@ def conversation_of(history: list[dict[str, Any]] | None) -> tuple[Message, ...]
     Raises:
         PageError: the history, which anybody may send over the API, is not a list of messages.
     """
-    if not isinstance(history or [], list):
+    if not isinstance(history, list | None):
         raise PageError("bad_history", index=0)
     messages = []
-    for index, item in enumerate(history or []):
+    for index, item in enumerate(history or ()):
         if not isinstance(item, dict) or item.get("role") not in ("user", "assistant"):
             raise PageError("bad_history", index=index)
         if not _is_notice(item):
@@ -55,7 +55,8 @@ def restored(kept: Any) -> list[dict[str, Any]]:
 
 
 def _is_notice(item: dict[str, Any]) -> bool:
-    return (item.get("metadata") or {}).get("id") == _NOTICE_ID
+    metadata = item.get("metadata")
+    return isinstance(metadata, dict) and metadata.get("id") == _NOTICE_ID
 
 
 def _text_of(content: Any, index: int) -> str:

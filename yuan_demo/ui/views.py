@@ -50,18 +50,19 @@ def cells_of(prompt: Prompt, limit: int = MAX_TOKENS_DRAWN) -> dict[str, Any]:
 
     Returns:
         `t` characters, `o` origin codes (one letter each), `r` turn numbers, `n` tokens per cell
-        where it is not 1 (by cell), `f` flags where there are any (by cell); and one entry per
+        where it is not 1 (by cell), `f` flags where there are any (by cell): a sum of 1 phantom,
+        2 crosses, 4 typed, and with 4 a pair of that sum and the name typed; and one entry per
         token: `i` ids, `p` pieces.
     """
     tokens = prompt.tokens[:limit]
     cells = list(_cells(tokens, _character_starts(prompt)))
-    typed = _typed_controls(prompt)
+    flags = _flags(cells, _typed_controls(prompt))
     return {
         "t": [prompt.text[cell.start : cell.end] for cell in cells],
         "o": "".join(_CODE_OF_ORIGIN[cell.tokens[0].origin] for cell in cells),
         "r": [cell.tokens[0].turn for cell in cells],
         "n": {k: len(cell.tokens) for k, cell in enumerate(cells) if len(cell.tokens) > 1},
-        "f": {k: flags for k, cell in enumerate(cells) if (flags := _flags(cell, typed))},
+        "f": {k: flag for k, flag in enumerate(flags) if flag},
         "i": [token.token_id for token in tokens],
         "p": [token.encoded.piece for token in tokens],
     }
@@ -114,13 +115,19 @@ def _typed_controls(prompt: Prompt) -> list[tuple[int, int, str]]:
     return spans
 
 
-def _flags(cell: _Cell, typed: list[tuple[int, int, str]]) -> int | list[Any]:
-    token = cell.tokens[0]
-    flags = _PHANTOM * token.is_phantom + _CROSSES * token.crosses
-    for start, end, name in typed:
-        if start < cell.end and cell.start < end:
-            return [flags | _TYPED, name]
-    return flags
+def _flags(
+    cells: Sequence[_Cell], typed: Sequence[tuple[int, int, str]]
+) -> Iterator[int | list[Any]]:
+    """Flags of every cell. Both go through the text in order, so one pass serves them all: a
+    message of nothing but `<n>` has as many names as it has cells."""
+    index = 0
+    for cell in cells:
+        flags = _PHANTOM * any(token.is_phantom for token in cell.tokens)
+        flags |= _CROSSES * any(token.crosses for token in cell.tokens)
+        while index < len(typed) and typed[index][1] <= cell.start:
+            index += 1
+        is_typed = index < len(typed) and typed[index][0] < cell.end and cell.start < cell.end
+        yield [flags | _TYPED, typed[index][2]] if is_typed else flags
 
 
 def draft_view(fitted: FittedPrompt, mode: Mode, error: dict[str, str] | None = None) -> str:
