@@ -1,4 +1,4 @@
-"""Tokenizers for the tests of every layer.
+"""Tokenizers, conversations and a tiny model for the tests of every layer.
 
 Most tests use small SentencePiece models: one trained here in a second, with the rules of Yuan2's,
 and the embedded one where it is there. The tokenizer of the published Yuan2 checkpoints is not
@@ -8,12 +8,15 @@ part of this repository; tests of it look for the folder beside the project.
 import io
 import json
 import os
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sentencepiece import SentencePieceTrainer
+
+from yuan_demo.core.messages import Message
 
 PROJECT = Path(__file__).resolve().parents[1]
 EMBEDDED = PROJECT / "assets" / "yuan2-embedded"
@@ -99,6 +102,86 @@ def golden_lines() -> list[dict[str, Any]]:
     if not file.is_file():
         pytest.skip("the reference encodings are not here: ../shared/golden/tokenizer.jsonl")
     return [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
+
+
+WORDS = [
+    "Hello", "The quick brown fox", "1.", "x = f(y)", "if x:\n    y", "print(items[i])",
+    "你好", "天气很好", "明月，", "龘", "？", " ", "   ", "\n", "\r\n", "\t", "é", "e\u0301", "Ω",
+    "👨‍👩‍👧", "👍🏽", "🇨🇳", "مرحبا", "<", ">", "<n", "</n>", "&lt;", "<b>", "\u200b", "\ufffd",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def random_text() -> Callable[[random.Random], str]:
+    """Draws a text of up to a dozen words; it names no control token."""
+    return lambda rng: "".join(rng.choices(WORDS, k=rng.randint(1, 12)))
+
+
+@pytest.fixture(scope="session")
+def random_conversation(
+    random_text: Callable[[random.Random], str],
+) -> Callable[[random.Random], tuple[Message, ...]]:
+    """Draws a conversation of up to 12 turns that ends in a question; some answers are missing or
+    empty, as stopping one leaves them."""
+
+    def draw(rng: random.Random) -> tuple[Message, ...]:
+        messages: list[Message] = []
+        for _ in range(rng.randint(0, 11)):
+            messages.append(Message("user", random_text(rng)))
+            if rng.random() < 0.9:
+                answer = "" if rng.random() < 0.05 else random_text(rng)
+                messages.append(Message("assistant", answer))
+        return (*messages, Message("user", random_text(rng)))
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def tiny_loaded(trained_folder: Path) -> Any:
+    """A `LoadedModel` with random weights: 2 layers, width 32, a window of 1,024 tokens.
+
+    Its embedding has three rows more than the vocabulary, as the published checkpoints have. The
+    weights are drawn ten times wider than a fresh model's, so that the best token is never a tie.
+    """
+    import torch
+
+    from yuan_demo.model.checkpoint import GenerationDefaults, LoadedModel
+    from yuan_demo.model.configuration_yuan import YuanConfig
+    from yuan_demo.model.modeling_yuan import YuanForCausalLM
+
+    tokenizer = _load_tokenizer(trained_folder)
+    eod, sep = tokenizer.eod_token_id, tokenizer.control_token_id("<sep>")
+    config = YuanConfig(
+        vocab_size=len(tokenizer) + 3,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=1024,
+        initializer_range=0.2,
+        tie_word_embeddings=False,
+        pad_token_id=eod,
+        bos_token_id=eod,
+        eos_token_id=eod,
+        eod_token_id=eod,
+        eod_token=eod,
+        sep_token_id=sep,
+        sep_token=sep,
+    )
+    torch.manual_seed(0)
+    model = YuanForCausalLM(config).eval().requires_grad_(False)
+    return LoadedModel(
+        model=model,
+        tokenizer=tokenizer,
+        name="tiny",
+        folder=trained_folder,
+        source="folder",
+        dtype="float32",
+        device="cpu",
+        parameter_count=sum(parameter.numel() for parameter in model.parameters()),
+        context_length=1024,
+        generation_defaults=GenerationDefaults(),
+    )
 
 
 def _load_tokenizer(folder: Path) -> Any:

@@ -92,8 +92,7 @@ class Engine:
                     input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1
                 )
         except RuntimeError as error:
-            # On a CPU it is a bare RuntimeError, told from others by its text (torch 2.13).
-            if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            if not _is_out_of_memory(error):
                 raise
             raise EngineError("out_of_memory", tokens=cache.get_seq_length()) from error
         return output.logits[:, -1]
@@ -116,6 +115,11 @@ def _check_prompt(input_ids: Sequence[int], context_window: int) -> None:
         raise EngineError("empty_prompt")
     if len(input_ids) >= context_window:
         raise EngineError("prompt_fills_window", tokens=len(input_ids), window=context_window)
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    # A CPU raises a bare RuntimeError, told from others by its text alone (torch 2.13).
+    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
 def _after_token(timings: Timings, started: float) -> Timings:
