@@ -1,0 +1,126 @@
+"""The arithmetic and the arguments of the benchmark; what it measures is nobody's promise here."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from yuan_demo.bench import BenchError
+from yuan_demo.bench.__main__ import main
+from yuan_demo.bench.page import Edit, Repaint
+from yuan_demo.bench.report import Report, percentile, share_within, table
+from yuan_demo.bench.ui import DRAFT, latencies
+
+
+@pytest.mark.parametrize(
+    ("values", "share", "expected"),
+    [
+        (range(1, 11), 0.9, 9),
+        (range(1, 41), 0.9, 36),
+        (range(1, 41), 1, 40),
+        ([7.0], 0.9, 7.0),
+        ([3, 1, 2], 0.5, 2),
+        ([5, 1], 0.01, 1),
+    ],
+)
+def test_a_percentile_is_a_measured_value_that_the_share_does_not_exceed(
+    values: list[float], share: float, expected: float
+) -> None:
+    found = percentile(values, share)
+    assert found == expected
+    assert sum(value <= found for value in values) >= math.ceil(share * len(values) - 1e-9)
+
+
+@pytest.mark.parametrize(("values", "share"), [([], 0.9), ([1.0], 0.0), ([1.0], 1.5)])
+def test_a_percentile_of_nothing_is_refused(values: list[float], share: float) -> None:
+    with pytest.raises(ValueError, match="need values"):
+        percentile(values, share)
+
+
+def test_a_value_at_the_limit_is_within_it() -> None:
+    assert share_within([149.9, 150.0, 150.1, 300.0], 150.0) == 0.5
+
+
+def test_a_table_lines_up_and_writes_a_dash_for_what_is_missing() -> None:
+    lines = table([{"": "type", "ms": 118.4}, {"": "delete", "ms": 9.0, "n": 4}]).splitlines()
+    assert lines[0].split() == ["ms", "n"]
+    assert lines[2].split() == ["type", "118", "-"]
+    assert lines[3].split() == ["delete", "9.00", "4"]
+    assert len(set(map(len, lines))) == 1
+
+
+def test_json_keeps_rows_samples_and_what_it_was_measured_on() -> None:
+    report = Report("title", [{"ms": 1.5}], {"all": [1.0, 2.0]}, ["a note"])
+    written = json.loads(report.to_json({"json": Path("x")}, {"cores": 2}))
+    assert written["rows"] == [{"ms": 1.5}]
+    assert written["samples"] == {"all": [1.0, 2.0]}
+    assert written["machine"] == {"cores": 2}
+    assert written["settings"] == {"json": "x"}
+
+
+def test_an_edit_counts_until_the_panel_shows_it() -> None:
+    edits = [Edit(0, "a"), Edit(200, "ab")]
+    repaints = [Repaint(60, "a"), Repaint(275, "ab")]
+    assert latencies(edits, repaints) == [60, 75]
+
+
+def test_an_edit_that_a_later_one_replaced_counts_until_that_one_is_shown() -> None:
+    edits = [Edit(0, "a"), Edit(50, "ab"), Edit(100, "abc")]
+    repaints = [Repaint(120, "a"), Repaint(220, "abc")]
+    assert latencies(edits, repaints) == [120, 170, 120]
+
+
+def test_a_repaint_of_an_earlier_text_does_not_count() -> None:
+    # The second edit takes back the first; "" was on the screen before, but not because of it.
+    edits = [Edit(10, "a"), Edit(20, "")]
+    assert latencies(edits, [Repaint(5, ""), Repaint(70, "a"), Repaint(90, "")]) == [60, 70]
+
+
+def test_an_edit_that_is_never_shown_is_an_error() -> None:
+    with pytest.raises(BenchError, match="never showed 'ab'"):
+        latencies([Edit(0, "a"), Edit(200, "ab")], [Repaint(60, "a")])
+
+
+def test_the_draft_has_the_40_characters_that_the_report_speaks_of() -> None:
+    assert len(DRAFT) == 40
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["sprint"],
+        ["ui", "--tokens", "0"],
+        ["start", "--repeat", "-1"],
+        ["decode", "--new-tokens", "many"],
+        ["ui", "--por", "1"],
+    ],
+)
+def test_wrong_arguments_measure_nothing(
+    argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(argv)
+    assert ended.value.code == 2
+    assert "usage: python -m yuan_demo.bench" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["start", "ui", "decode"])
+def test_a_flag_that_app_py_would_refuse_is_refused_in_its_words(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "--threads", "none"]) == 2
+    assert "--threads must be a whole number" in capsys.readouterr().err
+
+
+def test_flags_of_app_py_are_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    handed: list[list[str]] = []
+
+    def measure(flags: list[str], *, repeat: int, answers: int) -> Report:
+        handed.append(flags)
+        return Report(f"{repeat} {answers}", [])
+
+    monkeypatch.setattr("yuan_demo.bench.start.measure", measure)
+    assert main(["start", "--device-map", '{"": "cpu"}', "--context-window", "512"]) == 0
+    assert handed == [['--device-map={"": "cpu"}', "--context-window=512"]]

@@ -1,0 +1,132 @@
+"""`python -m yuan_demo.bench start|ui|decode`: prints a table; `--json FILE` keeps all numbers."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from yuan_demo.bench.report import Report, machine
+from yuan_demo.core.errors import YuanDemoError
+from yuan_demo.settings import load_settings
+
+APP_FLAGS = ("model", "dtype", "device-map", "offload-folder", "context-window", "threads")
+"""Flags of app.py that change speed; here they mean the same."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs one command.
+
+    Returns:
+        The exit status: 0, or 2 if nothing could be measured. A missed limit is no failure.
+    """
+    options = _parser().parse_args(list(argv))
+    before = machine()
+    try:
+        report = options.run(options, app_flags(options))
+    except YuanDemoError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    after = {"load, 1 minute, at the end": machine()["load, 1 minute"]}
+    print(" · ".join(f"{name} {value}" for name, value in (before | after).items()))
+    print(report.to_text())
+    if options.json:
+        asked = {name: value for name, value in vars(options).items() if name != "run"}
+        options.json.write_text(report.to_json(asked, before | after) + "\n", encoding="utf-8")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m yuan_demo.bench", description=__doc__, allow_abbrev=False
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    start = _add(commands, "start", _start, "first page, first token, memory")
+    start.add_argument("--repeat", type=_count, default=3, help="starts (default: 3)")
+    start.add_argument("--answers", type=_count, default=5, help="answers per start (default: 5)")
+
+    ui = _add(commands, "ui", _ui, "keystroke to repainted panel, in Chromium")
+    ui.add_argument(
+        "--tokens",
+        type=_count,
+        nargs="+",
+        default=[50, 500, 2000, 8000],
+        help="lengths of the prompt; longer than the window is left out (default: 50 to 8000)",
+    )
+    ui.add_argument("--pace", type=_count, default=150, help="ms between keys (default: 150)")
+    ui.add_argument("--pastes", type=_count, default=10, help="pastes per length (default: 10)")
+    ui.add_argument("--browser", metavar="FILE", help="a Chromium (default: the one on the PATH)")
+
+    decode = _add(commands, "decode", _decode, "tokens per second, beside model.generate")
+    decode.add_argument("--new-tokens", type=_count, default=128, help="per answer (default: 128)")
+    decode.add_argument("--prompt-tokens", type=_count, default=1024, help="read (default: 1024)")
+    decode.add_argument("--repeat", type=_count, default=5, help="pairs per row (default: 5)")
+    return parser
+
+
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run: Callable[[argparse.Namespace, list[str]], Report],
+    text: str,
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+    command.set_defaults(run=run)
+    command.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there")
+    app = command.add_argument_group("as app.py takes them")
+    for flag in APP_FLAGS:
+        app.add_argument(f"--{flag}", metavar=flag.rpartition("-")[2].upper())
+    return command
+
+
+def app_flags(options: argparse.Namespace) -> list[str]:
+    """The flags for app.py, checked as app.py would check them.
+
+    Raises:
+        SettingsError: a value cannot work.
+    """
+    values = {flag: getattr(options, flag.replace("-", "_")) for flag in APP_FLAGS}
+    flags = [f"--{flag}={value}" for flag, value in values.items() if value is not None]
+    load_settings(flags, os.environ)
+    return flags
+
+
+# Each command imports what it needs, and only once the flags are known to be right.
+def _start(options: argparse.Namespace, flags: list[str]) -> Report:
+    from yuan_demo.bench import start
+
+    return start.measure(flags, repeat=options.repeat, answers=options.answers)
+
+
+def _ui(options: argparse.Namespace, flags: list[str]) -> Report:
+    from yuan_demo.bench import ui
+
+    return ui.measure(
+        flags,
+        sizes=options.tokens,
+        pace_ms=options.pace,
+        pastes=options.pastes,
+        browser=options.browser,
+    )
+
+
+def _decode(options: argparse.Namespace, flags: list[str]) -> Report:
+    from yuan_demo.bench import decode
+
+    return decode.measure(
+        load_settings(flags, os.environ),
+        new_tokens=options.new_tokens,
+        prompt_tokens=options.prompt_tokens,
+        repeat=options.repeat,
+    )
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, but is {text!r}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
