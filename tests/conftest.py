@@ -131,7 +131,7 @@ def random_conversation(
             if rng.random() < 0.9:
                 answer = "" if rng.random() < 0.05 else random_text(rng)
                 messages.append(Message("assistant", answer))
-        return (*messages, Message("user", random_text(rng)))
+        return (*messages, Message("user", random_text(rng) + "?"))
 
     return draw
 

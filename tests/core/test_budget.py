@@ -7,7 +7,7 @@ import pytest
 from yuan_demo.core.budget import FittedPrompt, fit
 from yuan_demo.core.errors import PromptError
 from yuan_demo.core.messages import Message, turns_of
-from yuan_demo.core.prompt import Origin, Prompt, render, tokenize
+from yuan_demo.core.prompt import Prompt, render, tokenize
 from yuan_demo.core.tokens import EncodedToken
 
 Draw = Callable[[random.Random], tuple[Message, ...]]

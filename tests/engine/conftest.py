@@ -1,0 +1,73 @@
+"""Doubles of a model: one that records what it is given, one that says what it is told to."""
+
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from yuan_demo.engine.engine import Engine
+
+ENGINE_EOS = 1
+
+
+class RecordingModel:
+    """Passes every call on to a model and keeps the ids.
+
+    Attributes:
+        passes: ids of every forward pass, as lists.
+        before_pass: called before every pass with its number, from 0.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self.config = model.config
+        self.device = model.device
+        self.passes: list[list[int]] = []
+        self.before_pass: Callable[[int], None] = lambda number: None
+
+    def __call__(self, input_ids: torch.Tensor, **kwargs: Any) -> Any:
+        self.before_pass(len(self.passes))
+        self.passes.append(input_ids[0].tolist())
+        return self._model(input_ids=input_ids, **kwargs)
+
+    @property
+    def ids(self) -> list[int]:
+        """Everything that the model has read, in order."""
+        return [token_id for ids in self.passes for token_id in ids]
+
+
+class ScriptedModel:
+    """Wants the tokens of a script, one after another, whatever it reads."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, config: Any, script: Sequence[int]) -> None:
+        self.config = config
+        self._script = list(script)
+
+    def __call__(self, input_ids: torch.Tensor, **kwargs: Any) -> Any:
+        logits = torch.zeros(1, 1, self.config.vocab_size)
+        logits[0, 0, self._script.pop(0)] = 50.0
+        return SimpleNamespace(logits=logits)
+
+
+@pytest.fixture
+def recording(tiny_loaded: Any) -> RecordingModel:
+    return RecordingModel(tiny_loaded.model)
+
+
+@pytest.fixture
+def scripted(tiny_loaded: Any) -> Callable[[Sequence[int]], ScriptedModel]:
+    return lambda script: ScriptedModel(tiny_loaded.model.config, script)
+
+
+@pytest.fixture
+def scripted_engine(scripted: Callable[[Sequence[int]], ScriptedModel]) -> Callable[..., Engine]:
+    """An engine whose model writes the ids given; id 1 ends an answer."""
+
+    def build(*script: int, window: int = 1024) -> Engine:
+        return Engine(scripted(script), window, ENGINE_EOS)
+
+    return build
