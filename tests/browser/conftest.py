@@ -1,0 +1,224 @@
+"""The real app in a real browser: `app.py` in a process of its own, Debian's Chromium in front."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+SIZES = {"1280x800": (1280, 800), "390x844": (390, 844)}
+LANGUAGES = {"en": "en-US", "zh": "zh-CN"}
+_CHROMIUM_FLAGS = [
+    "--no-sandbox",  # CI runs as root
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """`python app.py` on a port of its own."""
+
+    def __init__(self, *flags: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}/"
+        self._flags = flags
+        self.start()
+
+    def start(self) -> None:
+        env = {k: v for k, v in os.environ.items() if not k.startswith("YUAN_DEMO_")}
+        # A proxy that nobody listens on: the demo must neither need nor ask it.
+        env |= dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+        self._process = subprocess.Popen(
+            [sys.executable, "app.py", "--port", str(self.port), *self._flags],
+            cwd=ROOT,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                self.get("healthz")
+                return
+            except OSError:
+                time.sleep(0.1)
+        self._process.kill()
+        pytest.fail(f"app.py did not start:\n{self._process.communicate()[0].decode()}")
+
+    def get(self, path: str) -> bytes:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(self.url + path, timeout=10) as response:
+            return response.read()
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    running = Server()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    executable = shutil.which("chromium") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.fail("the browser tests need Chromium: `make test` installs Debian's")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=_CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class DemoPage:
+    """One visitor's page, and what a test wants to know of it."""
+
+    page: Page
+    language: str
+    errors: list[str]
+    foreign_requests: list[str]
+
+    @property
+    def box(self):
+        return self.page.locator("#message-box textarea")
+
+    @property
+    def panel(self):
+        return self.page.locator("#token-panel [data-seq]")
+
+    @property
+    def messages(self) -> list[str]:
+        bubbles = self.page.locator("#conversation [data-testid=user], [data-testid=bot]")
+        return [text.strip() for text in bubbles.all_inner_texts()]
+
+    def ids(self) -> list[int]:
+        return self.panel.evaluate("element => JSON.parse(element.dataset.ids)")
+
+    def mode(self) -> str:
+        return self.panel.get_attribute("data-mode")
+
+    def bar(self) -> dict[str, int]:
+        rows = self.page.locator(".tp-legend [data-part]")
+        return rows.evaluate_all(
+            "rows => Object.fromEntries(rows.map(row => [row.dataset.part, "
+            "+row.querySelector('b').textContent.replace(/\\D/g, '')]))"
+        )
+
+    def wait_mode(self, *modes: str, timeout: float = 30) -> None:
+        selector = ",".join(f"#token-panel [data-seq][data-mode={mode}]" for mode in modes)
+        self.page.wait_for_selector(selector, state="attached", timeout=timeout * 1000)
+
+    def edit(self, change) -> None:
+        """Does something that repaints the panel, and waits until it has settled."""
+        before = self.panel.get_attribute("data-seq")
+        change()
+        self.page.wait_for_function(
+            "before => document.querySelector('#token-panel [data-seq]').dataset.seq !== before",
+            arg=before,
+            timeout=10_000,
+        )
+        self.settle()
+
+    def settle(self) -> None:
+        """Waits until the panel has not changed for a fifth of a second."""
+        self.page.wait_for_function(
+            """() => {
+              const seq = document.querySelector('#token-panel [data-seq]').dataset.seq;
+              if (window.lastSeq !== seq) { window.lastSeq = seq; window.lastSeqAt = Date.now(); }
+              return Date.now() - window.lastSeqAt > 200;
+            }""",
+            polling=50,
+            timeout=10_000,
+        )
+
+    def send(self, text: str) -> None:
+        self.box.fill(text)
+        self.settle()
+        self.box.press("Enter")
+        self.wait_mode("answering", "sent")
+
+    def ask(self, text: str) -> str:
+        """Sends a message and waits for its answer to end."""
+        self.send(text)
+        self.wait_idle()
+        return self.messages[-1]
+
+    def wait_idle(self) -> None:
+        self.wait_mode("sent")
+        self.page.wait_for_selector("#message-box textarea:not([disabled])", timeout=10_000)
+        self.page.wait_for_selector("#message-box .submit-button", timeout=10_000)
+        self.settle()
+
+    def has_no_sideways_scroll(self) -> bool:
+        return self.page.evaluate(
+            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        )
+
+
+@pytest.fixture
+def open_page(chromium: Browser, server: Server) -> Iterator:
+    contexts = []
+
+    def open_(size: str = "1280x800", language: str = "en", url: str | None = None) -> DemoPage:
+        width, height = SIZES[size]
+        context = chromium.new_context(
+            viewport={"width": width, "height": height},
+            locale=LANGUAGES[language],
+            has_touch=width < 600,
+        )
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        contexts.append(context)
+        page = context.new_page()
+        demo = DemoPage(page, language, [], [])
+        page.on("pageerror", lambda error: demo.errors.append(str(error)))
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if re.match(r"(http://127\.0\.0\.1:|data:|blob:)", request.url)
+                else demo.foreign_requests.append(request.url)
+            ),
+        )
+        page.goto(url or server.url)
+        load(demo)
+        return demo
+
+    yield open_
+    for context in contexts:
+        context.close()
+
+
+def load(demo: DemoPage) -> None:
+    """Waits until a page is ready to type in."""
+    demo.page.wait_for_selector("#message-box textarea")
+    demo.page.wait_for_selector("#token-panel [data-seq]", state="attached")
+    demo.page.wait_for_load_state("networkidle")
+    demo.settle()
+
+
+@pytest.fixture
+def page(open_page) -> DemoPage:
+    return open_page()
