@@ -8,7 +8,7 @@ import gradio as gr
 from yuan_demo.core.sampling import SamplingParams
 from yuan_demo.engine.chat import ChatModel
 from yuan_demo.ui.api import add_api
-from yuan_demo.ui.handlers import PageHandlers
+from yuan_demo.ui.handlers import RANDOM_SEED, PageHandlers
 from yuan_demo.ui.history import restored
 from yuan_demo.ui.panel import page_header, token_panel
 from yuan_demo.ui.strings import EXAMPLES, GRADIO_OWN, LABELS
@@ -99,7 +99,7 @@ def _settings(model: ChatModel, defaults: SamplingParams) -> _Settings:
         slider("top_p", 0.05, 1, 0.05),
         slider("repetition_penalty", 0.8, 2, 0.05),
         gr.Number(
-            defaults.seed, label=I18N("seed"), info=I18N("seed_info"), precision=0, render=False
+            RANDOM_SEED, label=I18N("seed"), info=I18N("seed_info"), precision=0, render=False
         ),
     )
 

@@ -27,6 +27,10 @@ PANEL_INTERVAL_SECONDS = 0.1
 """The panel follows a streaming answer ten times a second; the text follows every token."""
 
 
+RANDOM_SEED = -1
+"""Stands for "draw one"; a number and not None, so that programs may leave the seed out."""
+
+
 class PageHandlers:
     """The handlers of one page, bound to the model that serves it."""
 
@@ -46,7 +50,7 @@ class PageHandlers:
         top_k: int,
         top_p: float,
         repetition_penalty: float,
-        seed: int | None,
+        seed: int,
         request: gr.Request,
     ) -> Iterator[tuple[Any, Any]]:
         """Answers a message; yields (answer so far, view of the panel)."""
@@ -54,7 +58,13 @@ class PageHandlers:
         try:
             messages = (*conversation_of(history), Message("user", clean(message)))
             params = SamplingParams(
-                max_new_tokens, greedy, temperature, top_k, top_p, repetition_penalty, seed
+                max_new_tokens,
+                greedy,
+                temperature,
+                top_k,
+                top_p,
+                repetition_penalty,
+                None if seed == RANDOM_SEED else seed,
             )
             yield from self._stream(visitor, messages, params)
         except PageError as error:

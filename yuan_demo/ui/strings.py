@@ -48,8 +48,8 @@ LABELS: dict[str, tuple[str, str]] = {
     ),
     "seed": ("Seed", "随机种子"),
     "seed_info": (
-        "The same seed repeats a sampled answer; empty draws one",
-        "相同种子可重现采样结果；留空则随机",
+        "The same seed repeats a sampled answer; -1 draws a new one",
+        "相同种子可重现采样结果；-1 为随机",
     ),
 }
 
