@@ -1,0 +1,94 @@
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from yuan_demo.core.messages import Message
+from yuan_demo.engine.chat import ChatModel
+from yuan_demo.ui import api
+from yuan_demo.ui.api import add_api
+
+HISTORY = [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "您好"}]
+
+
+@pytest.fixture
+def model(tiny_loaded: Any) -> ChatModel:
+    return ChatModel(tiny_loaded)
+
+
+@pytest.fixture
+def endpoint(model: ChatModel) -> Callable[[str], Callable[..., Any]]:
+    """The function behind an endpoint, by its name."""
+    with gr.Blocks() as demo:
+        add_api(model, model.default_params)
+    functions = {fn.api_name: fn.fn for fn in demo.fns.values()}
+    return functions.__getitem__
+
+
+def test_tokenize_gives_ids_pieces_and_offsets(endpoint: Any, model: ChatModel):
+    result = endpoint("tokenize")("你好<sep>")
+
+    assert result["ids"] == model.tokenizer.encode("你好<sep>", split_special_tokens=True)
+    assert result["pieces"] == model.tokenizer.convert_ids_to_tokens(result["ids"])
+    assert result["offsets"][-1][1] == len("你好<sep>")
+
+
+def test_tokenize_reads_control_tokens_when_asked(endpoint: Any, model: ChatModel):
+    result = endpoint("tokenize")("你好<sep>", parse_control=True)
+
+    assert result["ids"][-1] == model.tokenizer.control_token_id("<sep>")
+    assert result["offsets"][-1] == [2, 7]
+
+
+def test_tokenize_refuses_more_than_it_can_do_in_time(
+    endpoint: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(api, "MAX_CHARACTERS", 30)
+    tokenize = endpoint("tokenize")
+    tokenize("a" * 30)
+
+    with pytest.raises(gr.Error, match="at most 30 characters, but has 31"):
+        tokenize("a" * 31)
+
+
+def test_inspect_gives_the_prompt_that_would_be_sent(endpoint: Any, model: ChatModel):
+    result = endpoint("inspect")("天气", HISTORY, 50)
+
+    messages = [Message(item["role"], item["content"]) for item in HISTORY]
+    fitted = model.fit([*messages, Message("user", "天气")], 50)
+    assert result["input_ids"] == list(fitted.prompt.input_ids)
+    assert result["text"] == "你好<n>您好<n>天气<sep>"
+    assert [row["id"] for row in result["tokens"]] == result["input_ids"]
+    assert [row["position"] for row in result["tokens"]] == list(range(len(result["tokens"])))
+    assert {row["origin"] for row in result["tokens"]} == {"user", "assistant", "join", "control"}
+    parts = result["budget"]
+    total = parts["history"] + parts["message"] + parts["reserved"] + parts["free"]
+    assert total == parts["window"] == 1024
+
+
+def test_inspect_names_the_turns_that_fall_out(endpoint: Any):
+    long_history = [{"role": "user", "content": "好" * 600}, *HISTORY]
+
+    assert endpoint("inspect")("天气", long_history, 600)["dropped_turns"] == [1]
+
+
+def test_inspect_reserves_the_default_when_not_told(endpoint: Any):
+    assert endpoint("inspect")("天气")["budget"]["reserved"] == 256
+
+
+@pytest.mark.parametrize(
+    ("message", "history", "reserved", "reason"),
+    [
+        ("好" * 2000, None, None, "Shorten it"),
+        ("好", "text", None, "list of messages"),
+        ("好", [{"role": "user", "content": "a", "metadata": 5}, 5], None, "item 1"),
+        ("好", None, 5000, "at most 992"),
+        ("好", None, -5, "between 1 and"),
+    ],
+)
+def test_inspect_refuses_with_a_sentence(
+    endpoint: Any, message: str, history: Any, reserved: Any, reason: str
+):
+    with pytest.raises(gr.Error, match=reason):
+        endpoint("inspect")(message, history, reserved)
