@@ -110,6 +110,25 @@ def test_the_real_vocabulary_has_pieces_over_joins(real_tokenizer: Any):
     assert crossing == [".<"]
 
 
+def test_text_behind_a_control_token_is_a_stretch_of_its_own_with_offsets_in_the_whole_text():
+    segments = (
+        Segment(Origin.USER, 1, "ab"),
+        Segment(Origin.CONTROL, 1, "<sep>"),
+        Segment(Origin.ASSISTANT, 1, "cd"),
+    )
+    tokenizer = ScriptedTokenizer([("▁ab", 0, 2)], [("▁", 0, 0), ("c", 0, 1), ("d", 1, 2)])
+
+    prompt = tokenize(segments, tokenizer)
+
+    assert tokenizer.asked == ["ab", "cd"]
+    assert prompt.text == "ab<sep>cd"
+    spans = [(token.encoded.start, token.encoded.end) for token in prompt.tokens]
+    assert spans == [(0, 2), (2, 7), (7, 7), (7, 8), (8, 9)]
+    assert [token.position for token in prompt.tokens] == [0, 1, 2, 3, 4]
+    assert [token.is_phantom for token in prompt.tokens] == [False, False, True, False, False]
+    assert {token.origin for token in prompt.tokens[2:]} == {Origin.ASSISTANT}
+
+
 def test_the_mark_before_the_text_is_the_only_phantom():
     pieces = [("▁", 0, 0), ("你", 0, 1), ("<n>", 1, 4)]
 

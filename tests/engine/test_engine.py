@@ -77,10 +77,13 @@ def test_the_model_reads_every_id_once_and_in_order(recording: Any):
     assert max(map(len, recording.passes)) == PREFILL_CHUNK
 
 
-def test_no_gradient_mode_is_left_behind_in_the_thread(engine: Engine):
-    steps = engine.generate(prompt(5), GREEDY)
+def test_a_pass_keeps_no_gradients_and_leaves_no_mode_behind_in_the_thread(recording: Any):
+    modes = []
+    recording.before_pass = lambda number: modes.append(torch.is_inference_mode_enabled())
+    steps = Engine(recording, 1024, NO_EOS).generate(prompt(5), GREEDY)
     next(steps)
 
+    assert modes == [True]
     assert not torch.is_inference_mode_enabled()
     assert torch.is_grad_enabled()
 

@@ -79,15 +79,19 @@ def test_greedy_heeds_the_repetition_penalty():
     assert penalized(IDS, scores) == 8
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_probabilities_are_computed_in_single_precision(dtype: torch.dtype):
-    # 1,000 equal tokens: a half-precision softmax would have to round each share of 0.001.
-    params = SamplingParams(greedy=False, temperature=1, top_k=0, top_p=0.5, seed=0)
-    sampler = make_sampler(params, CPU)
+def test_half_precision_logits_are_weighed_in_single_precision():
+    # 10 / 1.005 = 9.9502 is more than 9.9375, but rounds to it in bfloat16.
+    scores = torch.zeros(1, VOCABULARY, dtype=torch.bfloat16)
+    scores[0, 5], scores[0, 7] = 9.9375, 10.0
 
-    drawn = {sampler(IDS, torch.zeros(1, 1000, dtype=dtype)) for _ in range(5000)}
+    assert make_sampler(SamplingParams(repetition_penalty=1.005), CPU)(IDS, scores) == 7
 
-    assert len(drawn) == pytest.approx(500, abs=5)
+    # At temperature 0.01 the 0.0127 between them weigh exp(1.27) to 1; rounded they would be even.
+    sampler = make_sampler(
+        SamplingParams(greedy=False, temperature=0.01, repetition_penalty=1.005, seed=0), CPU
+    )
+    drawn = [sampler(IDS, scores) for _ in range(500)]
+    assert drawn.count(7) / 500 == pytest.approx(3.58 / 4.58, abs=0.1)
 
 
 def test_the_logits_that_it_is_given_stay_as_they_are():

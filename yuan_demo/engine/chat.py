@@ -144,8 +144,7 @@ class ChatModel:
         for step in self.engine.generate(fitted.prompt.input_ids, params, cancelled):
             if step.token_id is not None:
                 token_ids += (step.token_id,)
-                if step.finish_reason != "stop":
-                    text += detokenizer.add(step.token_id)
+                text += detokenizer.add(step.token_id)
             if step.finish_reason:
                 text += detokenizer.finish()
             yield Answer(fitted, token_ids, text, step.finish_reason, step.timings)
