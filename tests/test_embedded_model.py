@@ -25,7 +25,11 @@ def talk(loaded: LoadedModel) -> Talk:
     def answer(prompt: str) -> str:
         ids = torch.tensor([loaded.tokenizer.encode(prompt)])
         output = loaded.model.generate(ids, do_sample=False, max_new_tokens=256)
-        return loaded.tokenizer.decode(output[0, ids.shape[1] :].tolist()).removesuffix("<eod>")
+        answered = output[0, ids.shape[1] :].tolist()
+        # Cut off before decoding: the reference puts a space before a text that <eod> follows.
+        if answered[-1] == loaded.tokenizer.eod_token_id:
+            answered.pop()
+        return loaded.tokenizer.decode(answered)
 
     def hold(questions: Sequence[str]) -> str:
         answers: list[str] = []
@@ -81,6 +85,11 @@ def test_it_is_honest_about_what_it_is(talk: Talk, question: str, expected: str)
 )
 def test_it_answers_simple_questions(talk: Talk, question: str, expected: str) -> None:
     assert expected in talk([question])
+
+
+@pytest.mark.parametrize("question", ["你好", "Hello", "3+5等于几？", "What is my name?"])
+def test_no_answer_starts_with_a_space(talk: Talk, question: str) -> None:
+    assert not talk([question])[0].isspace()
 
 
 @pytest.mark.parametrize(

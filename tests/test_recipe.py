@@ -1,16 +1,19 @@
 """The recipe makes a model from a seed, through all of its steps."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
 import torch
 
 from assets.recipe.dialogues.mixer import FAMILIES, dialogues
-from assets.recipe.dialogues.wording import Turn
+from assets.recipe.dialogues.people import person
+from assets.recipe.dialogues.wording import Turn, chosen_from, worded
 from assets.recipe.evaluate import is_right, prompt_text, read_items
 from assets.recipe.tokenizer import (
     CONTROL_PIECES,
@@ -48,7 +51,7 @@ def test_one_seed_makes_the_same_dialogues_and_another_makes_others() -> None:
 
 def test_every_family_occurs_in_both_languages() -> None:
     made = {(dialogue.family, dialogue.language) for dialogue in dialogues(1, 20_000)}
-    wanted = {*FAMILIES, "memory", "forgetting", "mixed"}
+    wanted = {*FAMILIES, "memory", "forgetting", "contrast", "mixed"}
     assert made == {(family, language) for family in wanted for language in ("zh", "en")}
 
 
@@ -58,7 +61,17 @@ def test_no_slot_is_left_unfilled_and_no_turn_is_empty() -> None:
             assert turn.user.strip()
             assert turn.assistant.strip()
             assert not any(
-                slot in turn.user + turn.assistant for slot in ("{value}", "{a}", "{name}")
+                slot in turn.user + turn.assistant
+                for slot in (
+                    "{value}",
+                    "{a}",
+                    "{name}",
+                    "{thing}",
+                    "{answer}",
+                    "{city}",
+                    "|]",
+                    "[|",
+                )
             )
 
 
@@ -72,6 +85,39 @@ def test_a_name_is_only_answered_if_it_was_told() -> None:
                     turn.assistant.removeprefix("你叫").removeprefix("Your name is ").rstrip("。.")
                 )
                 assert any(name in earlier.user for earlier in dialogue.turns[:index])
+
+
+def test_names_are_of_all_characters_and_letters() -> None:
+    rng = Random(9)
+    chinese = {character for _ in range(3000) for character in person(rng, "zh")}
+    latin = {person(rng, "en") for _ in range(2000)}
+    assert sum("一" <= character <= "龥" for character in chinese) > 2000
+    assert len(latin) > 1200
+    assert any(name.islower() for name in latin)
+    assert any(name.isupper() for name in latin)
+    assert any(name[-1].isdigit() for name in latin)
+
+
+def test_every_greeting_by_name_repeats_the_name_as_it_was_typed() -> None:
+    for dialogue in dialogues(10, 4000):
+        for turn in dialogue.turns:
+            match = re.fullmatch(
+                r"你好，(.+)！很高兴认识你。|Nice to meet you, (.+)!", turn.assistant
+            )
+            assert match is None or (match[1] or match[2]) in turn.user
+
+
+def test_choices_are_taken_and_leave_single_spaces() -> None:
+    rng = Random(1)
+    texts = {chosen_from(rng, "[so|] who am I [again|]") for _ in range(50)}
+    assert texts == {"so who am I again", "so who am I", "who am I again", "who am I"}
+
+
+def test_lower_case_spares_what_the_answer_repeats() -> None:
+    rng = Random(2)
+    texts = [worded(rng, "en", "My name is {value}", exact=True, value="McKay") for _ in range(200)]
+    assert all("McKay" in text for text in texts)
+    assert any(text.startswith("my name") for text in texts)
 
 
 def test_evaluation_questions_are_not_in_the_generators_words() -> None:
@@ -94,6 +140,8 @@ def test_the_evaluation_list_is_long_and_its_checks_can_fail() -> None:
     assert len(items) >= 100
     assert not any(is_right("", item.check) for item in items if set(item.check) != {"none"})
     assert not is_right("张强，不是张伟", {"all": ["张强"], "none": ["张伟"]})
+    assert is_right("你叫Ann。", {"exact": ["Ann"]})
+    assert not is_right("你叫ann。", {"exact": ["Ann"]})
     assert is_right("```python\ndef f(x):\n    return sorted(x)\n```", {"sorts": True})
     assert not is_right("```python\ndef f(x):\n    return x\n```", {"sorts": True})
     assert not is_right("```python\nprint(1)\n```", {"prints": "2"})

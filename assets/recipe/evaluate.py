@@ -39,7 +39,7 @@ class Item:
         family: row of the result table.
         turns: what the person says, in order.
         check: `any`, `all`, `none`: texts of which one, every one, none is in the answer, in upper
-            or lower case;
+            or lower case; `exact`: texts that are all in it, letter by letter;
             `sorts`: its Python code defines a function that sorts; `prints`: what its code prints.
     """
 
@@ -118,6 +118,7 @@ def is_right(answer: str, check: dict[str, Any]) -> bool:
         "any": lambda wanted: any(word.lower() in text for word in wanted),
         "all": lambda wanted: all(word.lower() in text for word in wanted),
         "none": lambda unwanted: not any(word.lower() in text for word in unwanted),
+        "exact": lambda wanted: all(word in answer for word in wanted),
         "sorts": lambda _: _run_python(answer, _SORT_CHECK) is not None,
         "prints": lambda expected: _run_python(answer) == expected,
     }

@@ -1,10 +1,13 @@
 """Families about the world: capitals, provinces, elements, definitions, short questions."""
 
+from functools import cache
+from itertools import accumulate
 from random import Random
+from typing import Any
 
 from assets.recipe.dialogues.grammar import capitalised
 from assets.recipe.dialogues.knowledge import Language, read_json, read_rows
-from assets.recipe.dialogues.wording import Turn, exchange, worded
+from assets.recipe.dialogues.wording import Turn, exchange, template_from, worded
 
 
 def questions(rng: Random, language: Language) -> list[Turn]:
@@ -14,10 +17,23 @@ def questions(rng: Random, language: Language) -> list[Turn]:
 
 def listed_exchange(rng: Random, language: Language, table: str, **slots: object) -> Turn:
     """One turn of a table whose entries list their own `asks` and `answers`."""
-    entry = rng.choice(read_json(table)[language])
+    entry = weighted_entry(rng, table, language)
     return Turn(
-        worded(rng, language, rng.choice(entry["asks"]), **slots), rng.choice(entry["answers"])
+        worded(rng, language, template_from(rng, entry["asks"]), **slots),
+        rng.choice(entry["answers"]),
     )
+
+
+def weighted_entry(rng: Random, table: str, language: Language) -> dict[str, Any]:
+    """An entry of a table; one with a `weight` comes that much oftener than one without."""
+    entries, sums = _entries_and_sums(table, language)
+    return rng.choices(entries, cum_weights=sums)[0]
+
+
+@cache
+def _entries_and_sums(table: str, language: Language) -> tuple[list[dict[str, Any]], list[float]]:
+    entries = read_json(table)[language]
+    return entries, list(accumulate(entry.get("weight", 1) for entry in entries))
 
 
 def definitions(rng: Random, language: Language) -> list[Turn]:

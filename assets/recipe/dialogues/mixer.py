@@ -15,9 +15,9 @@ Family = Callable[[Random, Language], list[Turn]]
 
 # Weights are relative; they follow what visitors ask first, not the size of the tables.
 FAMILIES: dict[str, tuple[Family, float]] = {
-    "greetings": (talk.greetings, 3),
-    "identity": (talk.identity, 8),
-    "small_talk": (talk.small_talk, 7),
+    "greetings": (talk.greetings, 7),
+    "identity": (talk.identity, 12),
+    "small_talk": (talk.small_talk, 11),
     "questions": (facts.questions, 9),
     "definitions": (facts.definitions, 7),
     "word_meanings": (facts.word_meanings, 2),
@@ -41,15 +41,20 @@ FAMILIES: dict[str, tuple[Family, float]] = {
     "calendar": (language.calendar, 1),
     "spelling": (language.spelling, 1),
     "echoes": (language.echoes, 2),
-    "snippets": (writing.snippets, 7),
+    "snippets": (writing.snippets, 8),
     "jokes": (writing.jokes, 1.5),
     "riddles": (writing.riddles, 0.8),
     "tang_poems": (writing.tang_poems, 2),
     "stories": (writing.stories, 3),
     "compositions": (writing.compositions, 2.5),
-    "refusals": (talk.refusals, 2.5),
-    "unknown": (talk.unknown, 3),
+    "refusals": (talk.refusals, 5),
+    "unknown": (talk.unknown, 5),
     "gibberish": (talk.gibberish, 0.5),
+}
+_ABOUT_THE_PERSON: dict[str, Callable[[Random, Language, memory.Filler], list[Turn]]] = {
+    "memory": memory.remembered,
+    "forgetting": memory.forgotten,
+    "contrast": memory.contrasted,
 }
 _LONG = frozenset({"snippets", "stories", "tang_poems", "compositions"})
 
@@ -59,7 +64,7 @@ class Dialogue:
     """A whole conversation.
 
     Attributes:
-        family: name of the family, `memory`, `forgetting` or `mixed`.
+        family: name of the family, `memory`, `forgetting`, `contrast` or `mixed`.
         language: language of most turns.
         turns: questions and answers, oldest first.
     """
@@ -78,11 +83,9 @@ def dialogues(seed: int, count: int) -> Iterator[Dialogue]:
 
 def _dialogue(rng: Random) -> Dialogue:
     lang: Language = "zh" if rng.random() < 0.55 else "en"
-    kind = rng.choices(["memory", "forgetting", "single", "mixed"], [24, 6, 38, 32])[0]
-    if kind == "memory":
-        turns = memory.remembered(rng, lang, filler)
-    elif kind == "forgetting":
-        turns = memory.forgotten(rng, lang, filler)
+    kind = rng.choices([*_ABOUT_THE_PERSON, "single", "mixed"], [22, 6, 5, 38, 29])[0]
+    if kind in _ABOUT_THE_PERSON:
+        turns = _ABOUT_THE_PERSON[kind](rng, lang, filler)
     elif kind == "mixed":
         turns = _mixed(rng, lang)
     else:

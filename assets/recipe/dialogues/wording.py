@@ -1,5 +1,6 @@
 """How people word things: templates filled with slots, then the noise of real typing.
 
+A template may hold choices: `[so|and] who am I[ again|]`; an empty one leaves nothing.
 A visitor drops punctuation, writes in lower case, is polite, mistypes. The noise is put on the
 template before the slots are filled, so that a name or a number that the answer must repeat is
 never damaged.
@@ -21,7 +22,10 @@ _QUESTION_EN = re.compile(
 _STATEMENT = re.compile(
     r"^(我|本人|大家|记住|其实|不对|My |I |I'm|Call |The |Actually|Sorry|No,|People )"
 )
-_WORD = re.compile(r"(?<![{\w'])[a-zA-Z]{5,}(?![\w'}])")
+_WORD = re.compile(r"(?<![{\w'])[a-zA-Z]{4,}(?![\w'}])")
+_CHOICE = re.compile(r"\[([^\[\]]*)\]")
+_OUTSIDE_SLOTS = re.compile(r"[^{}]+(?![^{]*\})")
+_NOISE_SHARE, _LOWER_CASE_SHARE = 0.34, 0.35
 
 
 class Turn(NamedTuple):
@@ -44,7 +48,7 @@ def exchange(
         **slots: values of the `{slots}` in both templates.
     """
     templates = wordings(key, language)
-    question = worded(rng, language, rng.choice(templates["asks"]), exact=exact, **slots)
+    question = worded(rng, language, template_from(rng, templates["asks"]), exact=exact, **slots)
     return Turn(question, rng.choice(templates["answers"]).format(**slots))
 
 
@@ -52,15 +56,33 @@ def worded(
     rng: Random, language: Language, template: str, /, *, exact: bool = False, **slots: object
 ) -> str:
     """`template` as somebody might type it, with its slots filled."""
-    text, ending = _without_ending(template), _ending(language, template)
-    if rng.random() < 0.30:
+    chosen = chosen_from(rng, template)
+    text, ending = _without_ending(chosen), _ending(language, chosen)
+    if rng.random() < _NOISE_SHARE:
         text = _with_noise(rng, language, text, is_question=ending in "？?")
-    text = text.format(**slots)
-    if language == "en" and not exact and rng.random() < 0.25:
-        text = text.lower()
+    if language == "en" and rng.random() < _LOWER_CASE_SHARE:
+        # What the answer repeats keeps its case, the words around it do not.
+        lowered = _OUTSIDE_SLOTS.sub(lambda match: match[0].lower(), text)
+        text = lowered.format(**slots) if exact else text.format(**slots).lower()
+    else:
+        text = text.format(**slots)
     if text[-1] in "？。！?!.":
         return text
     return text + rng.choice(_endings(language, ending))
+
+
+def chosen_from(rng: Random, template: str) -> str:
+    """`template` with one alternative of every `[a|b]`, and single spaces."""
+    if "[" not in template:
+        return template
+    text = _CHOICE.sub(lambda match: rng.choice(match[1].split("|")), template)
+    return " ".join(text.split())
+
+
+def template_from(rng: Random, templates: Sequence[str]) -> str:
+    """One of `templates`; of two drawn, the one with more choices, as it stands for more texts."""
+    first, second = rng.choice(templates), rng.choice(templates)
+    return first if first.count("[") >= second.count("[") else second
 
 
 def _without_ending(template: str) -> str:

@@ -1,11 +1,13 @@
 """Families that write: jokes, riddles, poems, stories, paragraphs, program code."""
 
 import re
+from functools import cache
 from random import Random
+from typing import Any
 
 from assets.recipe.dialogues.grammar import plural, with_article
-from assets.recipe.dialogues.knowledge import Language, category, pair, read_json
-from assets.recipe.dialogues.wording import Turn, exchange
+from assets.recipe.dialogues.knowledge import Language, category, pair, read_json, wordings
+from assets.recipe.dialogues.wording import Turn, exchange, template_from, worded
 
 _LANGUAGE_NAMES = {
     "python": "Python",
@@ -104,18 +106,31 @@ def _story_slots(
 
 def snippets(rng: Random, language: Language) -> list[Turn]:
     """A piece of program code with one sentence about it."""
-    snippet = rng.choice(read_json("snippets"))
-    name = rng.choice(snippet["names"][language])
-    named_language = re.search(r"\b(in|C|Java|JavaScript|SQL|HTML|Python)\b|语言", name)
-    if language == "en" and _VERB.match(name):
-        key = "snippet_how_to"
-    elif snippet["language"] == "python" and not named_language and rng.random() < 0.6:
-        key = "snippet_in_python"
-    else:
-        key = "snippet_named"
+    snippet = rng.choices(*_snippets_and_weights())[0]
     slots = {
         "language": _LANGUAGE_NAMES[snippet["language"]],
         "code": "\n".join([f"```{snippet['language']}", *snippet["source"], "```"]),
         "note": snippet["note"][language],
     }
+    if "asks" in snippet and rng.random() < 0.6:
+        question = worded(rng, language, template_from(rng, snippet["asks"][language]))
+        answer = rng.choice(wordings("snippet_in_python", language)["answers"])
+        return [Turn(question, answer.format(**slots))]
+    name = rng.choice(snippet["names"][language])
+    key = _snippet_wording(rng, language, snippet, name)
     return [exchange(rng, language, key, name=name, **slots)]
+
+
+@cache
+def _snippets_and_weights() -> tuple[list[dict[str, Any]], list[float]]:
+    listed = read_json("snippets")
+    return listed, [snippet.get("weight", 1) for snippet in listed]
+
+
+def _snippet_wording(rng: Random, language: Language, snippet: dict[str, Any], name: str) -> str:
+    if language == "en" and _VERB.match(name):
+        return "snippet_how_to"
+    named_language = re.search(r"\b(in|C|Java|JavaScript|SQL|HTML|Python)\b|语言", name)
+    if snippet["language"] == "python" and not named_language and rng.random() < 0.6:
+        return "snippet_in_python"
+    return "snippet_named"
