@@ -4,11 +4,11 @@ playwright is needed for the tests and for this, not for the demo; it is importe
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from yuan_demo.bench import BenchError
 from yuan_demo.ui.strings import LABELS
@@ -160,7 +160,7 @@ class DemoPage:
             )
         )
 
-    def _do(self, keys: list[Any], pace_ms: int) -> Recording:
+    def _do(self, keys: Sequence[Callable[[], None]], pace_ms: int) -> Recording:
         self._page.focus(_BOX)
         self._page.evaluate("yuanBench.forget()")
         for key in keys:
