@@ -40,5 +40,8 @@
     }).observe(textarea, { attributes: true, attributeFilter: ['disabled', 'placeholder'] });
   }
 
-  window.yuanDemo = { setLanguage, whenLoaded() { tendBox(); restoreDraft(); } };
+  window.yuanDemo = {
+    setLanguage,
+    whenLoaded() { tendBox(); restoreDraft(); document.documentElement.dataset.loaded = ''; },
+  };
 })();

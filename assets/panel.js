@@ -22,7 +22,7 @@ const INVISIBLE = /[ \t\n\r\u00a0\u3000]|[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/u;
 function write(node, text, isOneCharacter) {
   if (!INVISIBLE.test(text) || (isOneCharacter && !/^\p{C}+$/u.test(text) && !/^\s/.test(text))) return node.append(text);
   for (const character of text) {
-    if (MARKS[character]) node.append(make('em', '', MARKS[character]), character === '\n' ? '\n' : '');
+    if (MARKS[character]) node.append(make('em', '', MARKS[character]), ...(character === '\n' ? ['\n'] : []));
     else if (INVISIBLE.test(character)) node.append(make('code', '', character.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')));
     else node.append(character);
   }
@@ -56,23 +56,38 @@ function drawCell(cell, index) {
   if (cell.flags & TYPED) node.classList.add('typed');
   const label = make('span');
   write(label, cell.flags & PHANTOM ? '▁' : cell.text || cell.pieces[0], cell.ids.length > 1);
+  if (cell.text.endsWith('\n')) label.lastChild.remove();  // the break comes behind the box, see drawList
   node.append(label);
   if (cell.ids.length > 1) { node.classList.add('many'); label.append(make('sup', '', '×' + cell.ids.length)); }
   node.append(make('u', '', cell.ids.join(' ')));
   return node;
 }
 
-// Blocks of 128 cells; only those that changed are drawn again, and those out of sight are not laid out.
-function drawList() {
-  const next = [];
-  for (let start = 0; start < cells.length; start += PER_BLOCK) {
-    const block = cells.slice(start, start + PER_BLOCK), number = start / PER_BLOCK;
-    next.push(block.map(cell => cell.text + '\u0001' + cell.ids + cell.origin + cell.flags + cell.typed).join('\u0002'));
-    if (keys[number] === next[number]) continue;
-    const node = make('div', 'tp-blk');
-    block.forEach((cell, offset) => node.append(drawCell(cell, start + offset)));
-    if (list.children[number]) list.replaceChild(node, list.children[number]); else list.append(node);
+// Blocks of cells; only those that changed are drawn again, and those out of sight are not laid out.
+// A block ends where a line does, as it is a line of its own.
+function blocks() {
+  const out = [];
+  for (let start = 0; start < cells.length;) {
+    let end = Math.min(start + PER_BLOCK, cells.length);
+    if (end < cells.length) for (let k = end; k > start + PER_BLOCK / 2; k--) if (cells[k - 1].text.endsWith('\n')) { end = k; break; }
+    out.push([start, cells.slice(start, end)]);
+    start = end;
   }
+  return out;
+}
+
+function drawList() {
+  const next = blocks().map(([start, block], number) => {
+    const key = start + '\u0001' + block.map(cell => cell.text + '\u0001' + cell.ids + cell.origin + cell.flags + cell.typed).join('\u0002');
+    if (keys[number] === key) return key;
+    const node = make('div', 'tp-blk');
+    block.forEach((cell, offset) => {
+      node.append(drawCell(cell, start + offset));
+      if (cell.text.endsWith('\n')) node.append(make('br'));
+    });
+    if (list.children[number]) list.replaceChild(node, list.children[number]); else list.append(node);
+    return key;
+  });
   while (list.children.length > next.length) list.lastChild.remove();
   keys = next;
 }
@@ -143,7 +158,7 @@ function bytesOf(piece) {
 }
 function meaning(name) {
   const entry = glossary.find(item => item.name === name);
-  return entry && entry.meaning[lang] + (entry.documented ? '' : lang ? '（' + say('undocumented') + '）' : ' (' + say('undocumented') + ')');
+  return entry && entry.meaning[lang];
 }
 function fact(label, value) {
   const node = make('div');

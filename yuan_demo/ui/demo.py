@@ -8,6 +8,7 @@ import gradio as gr
 from yuan_demo.core.sampling import SamplingParams
 from yuan_demo.engine.chat import ChatModel
 from yuan_demo.ui.api import add_api
+from yuan_demo.ui.chatbot import VerbatimChatbot
 from yuan_demo.ui.handlers import RANDOM_SEED, PageHandlers
 from yuan_demo.ui.history import restored
 from yuan_demo.ui.panel import page_header, token_panel
@@ -107,7 +108,7 @@ def _settings(model: ChatModel, defaults: SamplingParams) -> _Settings:
 def _chat(handlers: PageHandlers, settings: _Settings, panel: gr.HTML) -> gr.ChatInterface:
     return gr.ChatInterface(
         handlers.chat,
-        chatbot=gr.Chatbot(
+        chatbot=VerbatimChatbot(
             label=I18N("chatbot_label"),
             show_label=False,
             scale=1,

@@ -87,7 +87,6 @@ def _glossary(tokenizer: Tokenizer) -> list[dict[str, Any]]:
         {
             "name": token.name,
             "meaning": [token.meaning_en, token.meaning_zh],
-            "documented": token.documented,
             "ids": _ids_of(token.name, tokenizer),
         }
         for token in CONTROL_TOKENS.values()

@@ -191,7 +191,6 @@ PANEL: dict[str, tuple[str, str]] = {
         "你看到的这一个字符由 {n} 个词元组成。",
     ),
     "tip_unused_id": ("not in this vocabulary", "此词表中没有"),
-    "undocumented": ("not documented", "官方未说明"),
     "pieces": ("{n} tokens", "{n} 个词元"),
     "model_params": ("{n} M parameters", "{n} M 参数"),
     "embedded_note": (
