@@ -15,8 +15,8 @@ from yuan_demo.engine.engine import Engine
 from yuan_demo.model.checkpoint import LoadedModel, load_checkpoint
 from yuan_demo.settings import Settings
 
-NEVER = -1
-"""An id that no model generates: an answer that ended early would not be measured in full."""
+NEVER = 2**31 - 1
+"""An id beyond every vocabulary: an answer that ended early would not be measured in full."""
 
 SHORT_PROMPT = 16
 """Tokens before the answer that is measured; reading them costs about as much as one token."""
@@ -142,7 +142,7 @@ def _generate_run(loaded: LoadedModel, work: Work) -> Run:
         max_new_tokens=params.max_new_tokens,
         do_sample=not params.greedy,
         repetition_penalty=params.repetition_penalty,
-        eos_token_id=None,
+        eos_token_id=NEVER,
         pad_token_id=loaded.tokenizer.eod_token_id,
         **({} if params.greedy else sampling),
     )

@@ -84,14 +84,15 @@ def _first_token_seconds(client: Client, question: str) -> float:
     A token that ends in the middle of a character writes no text; then it is the next one's time.
     """
     sent = perf_counter()
-    arrived = None
-    for text, *_ in client.submit(question, seed=None, api_name="/chat"):
+    arrived, text = None, None
+    for text, *_ in client.submit(question, api_name="/chat"):
+        # What is no text is a notice of the page, in the place of an answer.
         if arrived is None and isinstance(text, str) and text:
             arrived = perf_counter() - sent
     if arrived is None:
         raise BenchError(
-            f"An answer must have text to be timed; {question!r} got none. "
-            "Ask the model in the page to see what it says."
+            f"An answer must have text to be timed; {question!r} got {text!r}. "
+            "Ask the same in the page to see what is wrong."
         )
     return arrived
 
