@@ -40,8 +40,33 @@
     }).observe(textarea, { attributes: true, attributeFilter: ['disabled', 'placeholder'] });
   }
 
+  // The chat holds its messages escaped (yuan_demo/ui/chatbot.py); what leaves it is the text.
+  const unescape = text => text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
+  let isInChat = false;
+  document.addEventListener('click', event => { isInChat = !!event.target.closest?.('#conversation'); }, true);
+  if (navigator.clipboard) {
+    const write = navigator.clipboard.writeText.bind(navigator.clipboard);
+    navigator.clipboard.writeText = text => write(isInChat ? unescape(text) : text);
+  }
+  // Without a clipboard (a page over plain http), Gradio copies from a hidden text area.
+  document.addEventListener('copy', event => {
+    if (!isInChat || event.target.style?.left !== '-999999px') return;
+    event.clipboardData.setData('text/plain', unescape(event.target.value));
+    event.preventDefault();
+  });
+  function tendEditors() {
+    new MutationObserver(changes => {
+      for (const node of changes.flatMap(change => [...change.addedNodes])) {
+        const editor = node.querySelector?.('textarea');
+        if (!editor || editor.value === unescape(editor.value)) continue;
+        editor.value = unescape(editor.value);
+        editor.dispatchEvent(new Event('input', { bubbles: true }));
+      }
+    }).observe(document.querySelector('#conversation'), { childList: true, subtree: true });
+  }
+
   window.yuanDemo = {
     setLanguage,
-    whenLoaded() { tendBox(); restoreDraft(); document.documentElement.dataset.loaded = ''; },
+    whenLoaded() { tendBox(); tendEditors(); restoreDraft(); document.documentElement.dataset.loaded = ''; },
   };
 })();

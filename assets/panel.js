@@ -89,6 +89,7 @@ function drawList() {
     return key;
   });
   while (list.children.length > next.length) list.lastChild.remove();
+  list.classList.toggle('long', next.length > 4);
   keys = next;
 }
 
@@ -122,6 +123,7 @@ function drawState(view) {
   const facts = [];
   if (view.prompt_tokens) facts.push(say('prompt_tokens', { n: count.format(view.prompt_tokens) }));
   if (view.answer) facts.push(say('answer_tokens', { n: count.format(view.answer.i.length) }));
+  if (view.seed != null) facts.push(say('seed_used', { n: view.seed }));
   if (view.finish) facts.push(say('finish_' + view.finish));
   if (view.prompt_tokens > view.cells.i.length) facts.push(say('cut_off', { n: count.format(view.cells.i.length) }));
   $('state').replaceChildren(say('state_' + view.mode), make('small', '', facts.join(' · ')));
@@ -137,7 +139,7 @@ let speed = null;
 function draw() {
   const started = performance.now(), view = JSON.parse(props.value);
   // The end is followed unless somebody has scrolled up in what is being answered.
-  const follows = view.mode === 'preview' || list.scrollHeight - list.clientHeight - list.scrollTop < 60;
+  const follows = view.mode === 'preview' || view.mode === 'blocked' || list.scrollHeight - list.clientHeight - list.scrollTop < 60;
   view.cells ||= { t: [], o: '', r: [], n: {}, f: {}, i: [], p: [] };
   cells = unpack(view.cells, 0);
   if (view.answer) cells = cells.concat(unpack(view.answer, view.prompt_tokens));

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"1280x800": (1280, 800), "390x844": (390, 844)}
@@ -81,13 +81,17 @@ def server() -> Iterator[Server]:
     running.stop()
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def open_chromium(playwright: Playwright) -> Browser:
     executable = shutil.which("chromium") or shutil.which("google-chrome")
     if executable is None:
         pytest.fail("the browser tests need Chromium: `make test` installs Debian's")
+    return playwright.chromium.launch(executable_path=executable, args=_CHROMIUM_FLAGS)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=_CHROMIUM_FLAGS)
+        browser = open_chromium(playwright)
         yield browser
         browser.close()
 
@@ -192,6 +196,7 @@ def open_page(chromium: Browser, server: Server) -> Iterator:
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         contexts.append(context)
         page = context.new_page()
+        page.set_default_timeout(15_000)
         demo = DemoPage(page, language, [], [])
         page.on("pageerror", lambda error: demo.errors.append(str(error)))
         page.on(
@@ -215,7 +220,8 @@ def load(demo: DemoPage) -> None:
     """Waits until a page is ready to type in."""
     demo.page.wait_for_selector("#message-box textarea")
     demo.page.wait_for_selector("#token-panel [data-seq]", state="attached")
-    demo.page.wait_for_load_state("networkidle")
+    # Set when the kept conversation is back; the network never falls idle, Gradio keeps a stream.
+    demo.page.wait_for_selector("html[data-loaded]", state="attached")
     demo.settle()
 
 

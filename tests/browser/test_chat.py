@@ -58,10 +58,11 @@ def test_retry_undo_and_clear(page):
     assert page.mode() == "empty"
 
 
-def test_edit_sends_the_changed_message(page):
-    page.ask("Hello!")
+def test_edit_starts_from_the_message_itself_and_sends_the_changed_one(page):
+    page.ask("<b>Hello!")
     page.page.get_by_label("Edit").first.click()
     editor = page.page.locator("#conversation textarea")
+    assert editor.input_value() == "<b>Hello!"
     editor.fill("Good morning!")
     page.page.get_by_label("Submit").first.click()
     page.page.wait_for_timeout(300)
@@ -71,16 +72,20 @@ def test_edit_sends_the_changed_message(page):
     assert "Good" in page.page.locator(".tp-list").inner_text()
 
 
-def test_copy_puts_the_answer_on_the_clipboard(page):
-    answer = page.ask("Hello!")
-    page.page.get_by_label("Copy message").last.click()
-    page.page.wait_for_timeout(200)
+def test_copy_puts_the_message_itself_on_the_clipboard(page):
+    text = "<b>bold</b> &amp; plain"
+    answer = page.ask(text)
+    copied = []
+    for button in page.page.get_by_label("Copy message").all():
+        button.click()
+        page.page.wait_for_timeout(200)
+        copied.append(page.page.evaluate("navigator.clipboard.readText()"))
 
-    assert page.page.evaluate("navigator.clipboard.readText()").strip() == answer
+    assert copied == [text, answer]
 
 
 def test_conversation_survives_a_reload_and_goes_on(page):
-    page.ask("My name is Ada.")
+    page.ask("My name is Ada. <i>&amp;")
     before = page.messages
     page.page.reload()
     load(page)
@@ -157,6 +162,8 @@ def test_empty_message_is_not_sent(page):
         "a<sep>b<eod>c<n>d",
         "[x](javascript:window.hacked=1) **not bold** `code`",
         "${window.hacked=1} {{value}}",
+        "&lt;b&gt; &amp;amp; <!-- comment -->",
+        "def f():\n    return 1\n\n\n        deep",
     ],
 )
 def test_what_was_typed_stands_in_the_chat_letter_by_letter(page, text):

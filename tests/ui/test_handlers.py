@@ -170,7 +170,7 @@ def test_whatever_comes_in_the_chat_never_raises(
 
     assert is_notice(said)
     # The page is not left waiting for an answer that will not come.
-    assert not is_skip(handlers.inspect("你好", [], 8, page()))
+    assert not is_skip(handlers.preview("你好", [], 8, page()))
 
 
 @pytest.mark.parametrize("name", ["temperature", "repetition_penalty"])
@@ -228,7 +228,7 @@ def test_closing_a_page_ends_its_answer(handlers: PageHandlers):
 def test_what_cannot_be_sent_is_refused_with_the_reason(
     handlers: PageHandlers, message: str, code: str, language: str
 ):
-    handlers.inspect("", [], 100, page(language=language))
+    handlers.preview("", [], 100, page(language=language))
 
     verdict = handlers.validate(message, page(language=language))
 
@@ -247,7 +247,7 @@ def test_the_place_of_half_a_character_is_told(handlers: PageHandlers):
 
 @pytest.mark.parametrize("message", ["你好", "<sep>", "👨‍👩‍👧", "مرحبا", "<script>", "\u200b"])
 def test_what_can_be_sent_is_let_through(handlers: PageHandlers, message: str):
-    handlers.inspect("", [], 100, page())
+    handlers.preview("", [], 100, page())
 
     assert handlers.validate(message, page())["is_valid"] is True
 
@@ -258,7 +258,7 @@ def test_what_can_be_sent_is_let_through(handlers: PageHandlers, message: str):
 def test_a_draft_is_shown_as_it_would_be_sent(handlers: PageHandlers):
     history = [user("你好"), assistant("您好")]
 
-    preview = view_of(handlers.inspect("天气", history, 8, page()))
+    preview = view_of(handlers.preview("天气", history, 8, page()))
     sent = view_of(ask(handlers, "天气", history)[0][1])
 
     assert preview["mode"] == "preview"
@@ -267,7 +267,7 @@ def test_a_draft_is_shown_as_it_would_be_sent(handlers: PageHandlers):
 
 
 def test_a_draft_that_is_too_long_is_shown_with_the_reason(handlers: PageHandlers):
-    view = view_of(handlers.inspect("好" * 5000, [], 8, page()))
+    view = view_of(handlers.preview("好" * 5000, [], 8, page()))
 
     assert view["error"]["en"].startswith("This message has")
     assert view["error"]["zh"].startswith("这条消息有")
@@ -275,8 +275,8 @@ def test_a_draft_that_is_too_long_is_shown_with_the_reason(handlers: PageHandler
 
 
 def test_no_draft_shows_the_history_and_no_history_nothing(handlers: PageHandlers):
-    history = view_of(handlers.inspect("", [user("你好"), assistant("您好")], 8, page()))
-    nothing = view_of(handlers.inspect("", [], 8, page()))
+    history = view_of(handlers.preview("", [user("你好"), assistant("您好")], 8, page()))
+    nothing = view_of(handlers.preview("", [], 8, page()))
 
     assert (history["mode"], nothing["mode"]) == ("history", "empty")
     assert "".join(history["cells"]["t"]) == "你好<n>您好"
@@ -286,23 +286,23 @@ def test_after_an_answer_the_panel_stays_on_what_was_sent(handlers: PageHandlers
     outputs = ask(handlers, "你好")
     history = [user("你好"), assistant(outputs[-1][0])]
 
-    assert view_of(handlers.inspect("", history, 8, page())) == view_of(outputs[-1][1])
+    assert view_of(handlers.preview("", history, 8, page())) == view_of(outputs[-1][1])
     # Until the conversation is another one.
     other = [user("天气"), assistant("好")]
-    assert view_of(handlers.inspect("", other, 8, page()))["mode"] == "history"
+    assert view_of(handlers.preview("", other, 8, page()))["mode"] == "history"
 
 
 def test_while_an_answer_comes_the_panel_is_its_own(handlers: PageHandlers):
     answers = handlers.chat("你好", [], **SETTINGS, request=page())
     next(answers)
 
-    assert is_skip(handlers.inspect("", [], 8, page()))
+    assert is_skip(handlers.preview("", [], 8, page()))
     list(answers)
-    assert not is_skip(handlers.inspect("", [], 8, page()))
+    assert not is_skip(handlers.preview("", [], 8, page()))
 
 
 def test_a_reservation_that_cannot_be_is_an_error_in_the_panel(handlers: PageHandlers):
-    view = view_of(handlers.inspect("你好", [], 5000, page()))
+    view = view_of(handlers.preview("你好", [], 5000, page()))
 
     assert (view["mode"], "at most 992" in view["error"]["en"]) == ("empty", True)
 
@@ -314,7 +314,7 @@ def test_a_reservation_that_cannot_be_is_an_error_in_the_panel(handlers: PageHan
 def test_whatever_comes_in_the_panel_never_raises(
     handlers: PageHandlers, draft: Any, history: Any, reserved: Any
 ):
-    assert view_of(handlers.inspect(draft, history, reserved, page()))["mode"]
+    assert view_of(handlers.preview(draft, history, reserved, page()))["mode"]
 
 
 # --- the page -----------------------------------------------------------------------------------

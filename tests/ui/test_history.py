@@ -25,13 +25,17 @@ def as_gradio_returns(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_roles_and_texts_come_through_unchanged():
-    history = [user("  a\n"), assistant(parts("b", "c")), user("<sep>")]
+    history = [user("  a "), assistant(parts("b\n", "c\n")), user("<sep>")]
 
     assert conversation_of(history) == (
-        Message("user", "  a\n"),
-        Message("assistant", "bc"),
+        Message("user", "  a "),
+        Message("assistant", "b\nc\n"),
         Message("user", "<sep>"),
     )
+
+
+def test_line_breaks_that_editing_adds_around_a_message_are_not_sent():
+    assert conversation_of([user("\na\n b\n\n")]) == (Message("user", "a\n b"),)
 
 
 def test_a_notice_never_reaches_the_model():

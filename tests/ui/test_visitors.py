@@ -19,7 +19,7 @@ def test_a_page_is_remembered_with_its_language():
 def test_pages_share_nothing():
     visitors = Visitors()
     first, second = visitors.of("a", "zh"), visitors.of("b", "zh")
-    first.begin(HELLO)
+    first.begin()
 
     assert second.messages == ()
     assert not second.is_answering
@@ -36,7 +36,7 @@ def test_a_caller_without_a_page_is_not_remembered():
 def test_a_page_that_leaves_stops_its_answer_and_is_forgotten():
     visitors = Visitors()
     page = visitors.of("a", "en")
-    cancelled = page.begin(HELLO)
+    cancelled = page.begin()
 
     visitors.leave("a")
 
@@ -53,7 +53,7 @@ def test_the_page_unused_for_longest_is_forgotten_first(monkeypatch):
     monkeypatch.setattr(visitors_module, "MAX_VISITORS", 2)
     visitors = Visitors()
     first, second = visitors.of("a", "en"), visitors.of("b", "en")
-    cancelled = second.begin(HELLO)
+    cancelled = second.begin()
     visitors.of("a", "en")
 
     visitors.of("c", "en")
@@ -84,25 +84,39 @@ def test_pages_that_come_at_once_are_one_page_each():
 
 def test_a_new_answer_stops_the_one_before_and_starts_empty():
     page = Visitor("en")
-    first = page.begin(HELLO)
+    first = page.begin()
 
-    second = page.begin((*HELLO, *HELLO))
+    second = page.begin()
 
     assert first.is_set()
     assert not second.is_set()
     assert page.cancelled is second
-    assert page.messages == (*HELLO, *HELLO)
+    assert page.messages == ()
     assert page.answer is None
 
 
 def test_an_answer_that_ends_late_does_not_end_the_newer_one():
     page = Visitor("en")
-    first = page.begin(HELLO)
-    second = page.begin(HELLO)
+    first = page.begin()
+    second = page.begin()
 
     page.end(first)
     assert page.is_answering
     assert not second.is_set()
 
     page.end(second)
+    assert not page.is_answering
+
+
+def test_only_the_newest_answer_is_kept_and_only_its_end_ends_the_page():
+    page = Visitor("en")
+    older = page.begin()
+    newer = page.begin()
+    page.record("older", older)
+    page.end(older)
+    page.record("newer", newer)
+
+    assert page.answer == "newer"
+    assert page.is_answering
+    page.end(newer)
     assert not page.is_answering

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from yuan_demo.core.errors import SamplingError
 
-MAX_SEED = 2**63 - 1
+MAX_SEED = 2**53 - 1
+"""The largest whole number that a page's JavaScript holds exactly."""
 MAX_COUNT = 1_000_000
 """More tokens than any window or vocabulary of the family has."""
 

@@ -16,6 +16,7 @@ from yuan_demo.core.prompt import Prompt
 from yuan_demo.core.sampling import SamplingParams, in_range
 from yuan_demo.core.spelling import spell_answer
 from yuan_demo.engine.engine import Engine
+from yuan_demo.engine.sampler import draw_seed
 from yuan_demo.model.checkpoint import LoadedModel
 from yuan_demo.model.detokenizer import StreamingDetokenizer
 
@@ -36,6 +37,7 @@ class Answer:
         text: their text without the final `<eod>`; it only ever grows.
         finish_reason: None while more follows.
         timings: until now; None before the first token.
+        seed: repeats this answer; None if nothing was drawn.
     """
 
     fitted: FittedPrompt
@@ -43,6 +45,7 @@ class Answer:
     text: str = ""
     finish_reason: FinishReason | None = None
     timings: Timings | None = None
+    seed: int | None = None
 
 
 class ChatModel:
@@ -132,6 +135,8 @@ class ChatModel:
             raise PromptError("empty_message")
         fitted = self.fit(messages, params.max_new_tokens)
         fitted.require_fit()
+        if not params.greedy and params.seed is None:
+            params = replace(params, seed=draw_seed())
         yield Answer(fitted)
         yield from self._generate(fitted, params, cancelled)
 
@@ -141,13 +146,14 @@ class ChatModel:
         detokenizer = StreamingDetokenizer(self.tokenizer)
         text = ""
         token_ids: tuple[int, ...] = ()
+        seed = None if params.greedy else params.seed
         for step in self.engine.generate(fitted.prompt.input_ids, params, cancelled):
             if step.token_id is not None:
                 token_ids += (step.token_id,)
                 text += detokenizer.add(step.token_id)
             if step.finish_reason:
                 text += detokenizer.finish()
-            yield Answer(fitted, token_ids, text, step.finish_reason, step.timings)
+            yield Answer(fitted, token_ids, text, step.finish_reason, step.timings, seed)
 
     def spell(self, answer: Answer) -> Prompt:
         """The rows of the tokens that were generated."""

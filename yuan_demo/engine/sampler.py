@@ -26,7 +26,7 @@ def make_sampler(params: SamplingParams, device: torch.device) -> Sampler:
     """Builds the function that chooses the next token, in transformers' own order.
 
     Args:
-        params: the settings; `params.seed` None draws a seed.
+        params: the settings; without a seed every run draws others.
         device: where the logits live; the random generator lives there too.
     """
     processors = _logits_processors(params)

@@ -84,7 +84,8 @@ def _settings(model: ChatModel, defaults: SamplingParams) -> _Settings:
     def slider(name: str, low: float, high: float, step: float) -> gr.Slider:
         return gr.Slider(
             low,
-            high,
+            # A model's own default may lie beyond what the slider offers otherwise.
+            max(high, getattr(defaults, name)),
             getattr(defaults, name),
             step=step,
             label=I18N(name),
@@ -150,7 +151,7 @@ def _wire_panel(
 ) -> dict[str, Any]:
     """Repaints the panel on every edit; returns the repaint for those who change more."""
     repaint = {
-        "fn": handlers.inspect,
+        "fn": handlers.preview,
         "inputs": [chat.textbox, chat.chatbot, settings.max_new_tokens],
         "outputs": panel,
         "trigger_mode": "always_last",

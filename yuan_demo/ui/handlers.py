@@ -6,7 +6,9 @@ and a failed `.change` handler drops the deferred last keystroke.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+import re
+import threading
+from collections.abc import Iterator
 from time import perf_counter
 from typing import Any
 
@@ -17,7 +19,7 @@ from yuan_demo.core.messages import Message
 from yuan_demo.core.sampling import SamplingParams
 from yuan_demo.engine.chat import Answer, ChatModel
 from yuan_demo.ui import views
-from yuan_demo.ui.history import conversation_of, notice
+from yuan_demo.ui.history import clean, conversation_of, notice
 from yuan_demo.ui.strings import EXAMPLES, Language, error_text, language_of
 from yuan_demo.ui.visitors import Visitor, Visitors
 
@@ -29,6 +31,8 @@ PANEL_INTERVAL_SECONDS = 0.1
 
 RANDOM_SEED = -1
 """Stands for "draw one"; a number and not None, so that programs may leave the seed out."""
+
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class PageHandlers:
@@ -55,8 +59,9 @@ class PageHandlers:
     ) -> Iterator[tuple[Any, Any]]:
         """Answers a message; yields (answer so far, view of the panel)."""
         visitor = self._visitor(request)
+        cancelled = visitor.begin()
         try:
-            messages = (*conversation_of(history), Message("user", clean(message)))
+            visitor.messages = (*conversation_of(history), Message("user", clean(message)))
             params = SamplingParams(
                 max_new_tokens,
                 greedy,
@@ -66,52 +71,53 @@ class PageHandlers:
                 repetition_penalty,
                 None if seed == RANDOM_SEED else seed,
             )
-            yield from self._stream(visitor, messages, params)
+            yield from self._stream(visitor, params, cancelled)
         except PageError as error:
             yield notice(error_text(error, visitor.language)), _error_view(error)
         except Exception:
             logger.exception("the chat handler failed")
             error = PageError("unexpected")
-            yield notice(error_text(error, visitor.language)), gr.skip()
-        finally:
-            visitor.is_answering = False
-
-    def _stream(
-        self, visitor: Visitor, messages: tuple[Message, ...], params: SamplingParams
-    ) -> Iterator[tuple[str, Any]]:
-        cancelled = visitor.begin(messages)
-        painted = 0.0
-        try:
-            for answer in self.model.answer(messages, params, cancelled):
-                visitor.answer = answer
-                is_due = perf_counter() - painted >= PANEL_INTERVAL_SECONDS
-                if is_due or answer.finish_reason:
-                    painted = perf_counter()
-                    yield answer.text, self._answer_view(answer)
-                else:
-                    yield answer.text, gr.skip()
+            yield notice(error_text(error, visitor.language)), _error_view(error)
         finally:
             visitor.end(cancelled)
+
+    def _stream(
+        self, visitor: Visitor, params: SamplingParams, cancelled: threading.Event
+    ) -> Iterator[tuple[str, Any]]:
+        painted = 0.0
+        for answer in self.model.answer(visitor.messages, params, cancelled):
+            visitor.record(answer, cancelled)
+            is_due = perf_counter() - painted >= PANEL_INTERVAL_SECONDS
+            if is_due or answer.finish_reason:
+                painted = perf_counter()
+                yield answer.text, self._answer_view(answer)
+            else:
+                yield answer.text, gr.skip()
 
     def validate(self, message: str, request: gr.Request) -> Any:
         """Refuses a message that cannot be sent; it stays in the box, with the reason beside it."""
         visitor = self._visitor(request)
-        try:
-            self._check(message, visitor.reserved)
-        except PageError as error:
+        error = self._fault_of(message, visitor.reserved)
+        if error:
             return gr.validate(False, error_text(error, visitor.language))
         visitor.is_answering = True
         return gr.validate(True, "")
 
-    def _check(self, message: str, reserved: int | None) -> None:
-        if not message.strip():
-            raise PromptError("empty_message")
-        for position, character in enumerate(message, start=1):
-            if "\ud800" <= character <= "\udfff":
-                code_point = f"{ord(character):X}"
-                raise PromptError("lone_surrogate", code_point=code_point, position=position)
+    def _fault_of(self, message: str | None, reserved: Any) -> PageError | None:
+        """Why a message cannot be sent, or None."""
+        text = clean(message or "")
+        if not text.strip():
+            return PromptError("empty_message")
+        surrogate = LONE_SURROGATE.search(text)
+        if surrogate:
+            code_point, position = f"{ord(surrogate[0]):X}", surrogate.start() + 1
+            return PromptError("lone_surrogate", code_point=code_point, position=position)
         if reserved is not None:
-            self.model.fit([Message("user", message)], reserved).require_fit()
+            try:
+                self.model.fit([Message("user", text)], reserved).require_fit()
+            except PageError as error:
+                return error
+        return None
 
     def stop(self, request: gr.Request) -> None:
         """Ends the answer of this page before its next forward pass."""
@@ -123,7 +129,7 @@ class PageHandlers:
 
     # --- panel ----------------------------------------------------------------------------------
 
-    def inspect(
+    def preview(
         self,
         draft: str,
         history: list[dict[str, Any]],
@@ -132,29 +138,27 @@ class PageHandlers:
     ) -> Any:
         """The panel while nothing is being answered: the prompt that Enter would send."""
         visitor = self._visitor(request)
-        visitor.reserved = int(max_new_tokens or 1)
+        visitor.reserved = max_new_tokens
         # Sending clears the box, which is no edit: the answer paints the panel from here on.
         if visitor.is_answering:
             return gr.skip()
         try:
-            return self._draft_view(visitor, draft or "", history, visitor.reserved)
+            return self._draft_view(visitor, draft or "", conversation_of(history))
         except PageError as error:
             return _error_view(error)
         except Exception:
             logger.exception("the panel handler failed")
             return gr.skip()
 
-    def _draft_view(
-        self, visitor: Visitor, draft: str, history: list[dict[str, Any]], reserved: int
-    ) -> str:
-        messages = conversation_of(history)
+    def _draft_view(self, visitor: Visitor, draft: str, messages: tuple[Message, ...]) -> str:
         if draft:
-            fitted = self.model.fit([*messages, Message("user", clean(draft))], reserved)
-            error = _error_of(fitted.require_fit)
-            return views.draft_view(fitted, "preview", error and _sentences(error))
-        if visitor.answer and _is_answered(messages, visitor.messages):
+            error = self._fault_of(draft, visitor.reserved)
+            fitted = self.model.fit([*messages, Message("user", clean(draft))], visitor.reserved)
+            mode = "blocked" if error else "preview"
+            return views.draft_view(fitted, mode, error and _sentences(error))
+        if visitor.answer and visitor.has_asked(messages):
             return self._answer_view(visitor.answer, is_stopped=True)
-        fitted = self.model.fit(messages, reserved, open_question=False)
+        fitted = self.model.fit(messages, visitor.reserved, open_question=False)
         return views.draft_view(fitted, "history")
 
     def _answer_view(self, answer: Answer, *, is_stopped: bool = False) -> str:
@@ -175,24 +179,6 @@ class PageHandlers:
     def _visitor(self, request: gr.Request) -> Visitor:
         default = language_of(request.headers.get("accept-language"))
         return self._visitors.of(request.session_hash, default)
-
-
-def clean(text: str) -> str:
-    """A message without the line breaks around it that editing in the page adds."""
-    return text.strip("\n")
-
-
-def _is_answered(messages: tuple[Message, ...], asked: tuple[Message, ...]) -> bool:
-    """Whether a conversation is the one that was asked, with at most its answer behind it."""
-    return messages[: len(asked)] == asked and len(messages) <= len(asked) + 1
-
-
-def _error_of(check: Callable[[], None]) -> PageError | None:
-    try:
-        check()
-    except PageError as error:
-        return error
-    return None
 
 
 def _sentences(error: PageError) -> dict[str, str]:

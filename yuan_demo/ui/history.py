@@ -8,6 +8,7 @@ from typing import Any
 
 from yuan_demo.core.errors import PageError
 from yuan_demo.core.messages import Message
+from yuan_demo.ui.chatbot import unescape
 
 _NOTICE_ID = "notice"
 
@@ -15,6 +16,11 @@ _NOTICE_ID = "notice"
 def notice(text: str) -> dict[str, Any]:
     """A sentence of ours in the place of an answer."""
     return {"role": "assistant", "content": f"⚠️ {text}", "metadata": {"id": _NOTICE_ID}}
+
+
+def clean(text: str) -> str:
+    """A message without the line breaks around it, which editing in the page adds."""
+    return text.strip("\n")
 
 
 def conversation_of(history: list[dict[str, Any]] | None) -> tuple[Message, ...]:
@@ -30,12 +36,15 @@ def conversation_of(history: list[dict[str, Any]] | None) -> tuple[Message, ...]
         if not isinstance(item, dict) or item.get("role") not in ("user", "assistant"):
             raise PageError("bad_history", index=index)
         if not _is_notice(item):
-            messages.append(Message(item["role"], _text_of(item.get("content"), index)))
+            text = _text_of(item.get("content"), index)
+            messages.append(Message(item["role"], clean(text) if item["role"] == "user" else text))
     return tuple(messages)
 
 
 def restored(kept: Any) -> list[dict[str, Any]]:
     """The history that a browser kept, as the chat takes it; nothing if it is no history.
+
+    What it kept is what the page held, so the texts are escaped (`VerbatimChatbot`).
 
     The browser's storage is anybody's to write: only roles, texts and notices come back.
     """
@@ -44,7 +53,7 @@ def restored(kept: Any) -> list[dict[str, Any]]:
             {
                 "role": item["role"],
                 # In parts, as Gradio itself holds it: its retry and undo read them.
-                "content": [{"type": "text", "text": _text_of(item["content"], index)}],
+                "content": [{"type": "text", "text": unescape(_text_of(item["content"], index))}],
                 **({"metadata": {"id": _NOTICE_ID}} if _is_notice(item) else {}),
             }
             for index, item in enumerate(kept or [])

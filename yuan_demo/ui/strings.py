@@ -126,6 +126,10 @@ PANEL: dict[str, tuple[str, str]] = {
         "Preview: exactly what pressing Enter sends now.",
         "预览：现在按回车，发送的就是这些词元。",
     ),
+    "state_blocked": (
+        "This message cannot be sent as it is.",
+        "这条消息现在无法发送。",
+    ),
     "state_answering": (
         "Sent: what the model got, and its answer so far.",
         "已发送：模型收到的词元，以及正在生成的回答。",
@@ -140,6 +144,7 @@ PANEL: dict[str, tuple[str, str]] = {
     "finish_length": ("cut off at the longest answer", "达到最长回答长度"),
     "finish_context": ("the window is full", "窗口已满"),
     "finish_cancelled": ("stopped", "已停止"),
+    "seed_used": ("seed {n}", "随机种子 {n}"),
     "speed": ("{n} tokens/s", "{n} 词元/秒"),
     "dropped": (
         "Dropped to make room, oldest first: turn {turns} ({n} tokens). The model no longer "
@@ -179,12 +184,13 @@ PANEL: dict[str, tuple[str, str]] = {
         "这一个词元同时包含消息的结尾和连接符的开头。",
     ),
     "tip_typed": (
-        "You typed {name}. It is sent as these ordinary characters and has no control effect.",
-        "这是你输入的 {name}，按普通字符发送，不起控制作用。",
+        "{name} stands here as text: it is sent as these ordinary characters and controls nothing.",
+        "这里的 {name} 是文本，按普通字符发送，不起控制作用。",
     ),
     "tip_typed_join": (
-        "You typed <n>, which is how turns are joined: the model cannot tell it from a real join.",
-        "这是你输入的 <n>，与轮次之间的连接符完全相同，模型无法区分。",
+        "This <n> is part of a message. Turns are joined by the same characters: the model cannot "
+        "tell it from a real join.",
+        "这个 <n> 是消息的一部分，与轮次之间的连接符完全相同，模型无法区分。",
     ),
     "tip_group": (
         "{n} tokens make up what you see as one character.",

@@ -12,4 +12,10 @@ THEME = gr.themes.Soft(
     font=_FONTS,
     font_mono=[*_MONO, "monospace"],
     radius_size=gr.themes.sizes.radius_md,
+).set(
+    # Plain labels: the panel beside them is colourful enough.
+    block_title_background_fill="none",
+    block_title_text_color="*body_text_color",
+    block_title_padding="0",
+    block_title_text_weight="500",
 )

@@ -18,7 +18,7 @@ from yuan_demo.core.messages import Turn
 from yuan_demo.core.prompt import Origin, Prompt, PromptToken
 from yuan_demo.engine.chat import Answer
 
-Mode = Literal["empty", "history", "preview", "answering", "sent"]
+Mode = Literal["empty", "history", "preview", "blocked", "answering", "sent"]
 
 MAX_TOKENS_DRAWN = 10_000
 """More than any window of the family; only a message that cannot be sent reaches it."""
@@ -135,7 +135,7 @@ def draft_view(fitted: FittedPrompt, mode: Mode, error: dict[str, str] | None = 
 
     Args:
         fitted: what would be sent.
-        mode: `"history"` or `"preview"`.
+        mode: `"history"`, `"preview"`, or `"blocked"` if it cannot be sent.
         error: why it cannot be sent, by language; None if it can.
     """
     return _pack(
@@ -167,6 +167,7 @@ def answer_view(answer: Answer, spelled: Prompt, *, is_stopped: bool = False) ->
         answer=cells_of(spelled),
         prompt_tokens=len(fitted.prompt.tokens),
         finish=finish,
+        seed=answer.seed,
         speed=speed and round(speed, 1),
     )
 

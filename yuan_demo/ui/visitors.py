@@ -7,6 +7,7 @@ answer that is being computed, and the last answer, so that a stopped one can st
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import Any
 
 from yuan_demo.core.messages import Message
 from yuan_demo.engine.chat import Answer
@@ -22,7 +23,8 @@ class Visitor:
 
     Attributes:
         language: of the page.
-        reserved: tokens that its settings reserve for an answer; None until it has told.
+        reserved: tokens that its settings reserve for an answer, as the page sent it and
+            `ChatModel.fit` checks it; None until it has told.
         cancelled: set to stop the answer that is being computed.
         is_answering: from the moment a message is accepted until its answer has ended.
         messages: the conversation that `answer` answers.
@@ -30,26 +32,36 @@ class Visitor:
     """
 
     language: Language
-    reserved: int | None = None
+    reserved: Any = None
     cancelled: threading.Event = field(default_factory=threading.Event)
     is_answering: bool = False
     messages: tuple[Message, ...] = ()
     answer: Answer | None = None
 
-    def begin(self, messages: tuple[Message, ...]) -> threading.Event:
+    def begin(self) -> threading.Event:
         """Starts an answer; stops the one before it, should it still run."""
         self.cancelled.set()
         self.cancelled = threading.Event()
         self.is_answering = True
-        self.messages = messages
+        self.messages = ()
         self.answer = None
         return self.cancelled
+
+    def record(self, answer: Answer, cancelled: threading.Event) -> None:
+        """Keeps the answer that `begin` gave this event for, unless a newer one has begun."""
+        if self.cancelled is cancelled:
+            self.answer = answer
 
     def end(self, cancelled: threading.Event) -> None:
         """Ends the answer that `begin` gave this event for; a newer one goes on."""
         cancelled.set()
         if self.cancelled is cancelled:
             self.is_answering = False
+
+    def has_asked(self, messages: tuple[Message, ...]) -> bool:
+        """Whether a conversation is the one that was asked, with at most its answer behind it."""
+        asked = self.messages
+        return messages[: len(asked)] == asked and len(messages) <= len(asked) + 1
 
 
 class Visitors:
