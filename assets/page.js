@@ -55,12 +55,17 @@
     event.preventDefault();
   });
   function tendEditors() {
+    const tend = editor => {
+      const text = unescape(editor.value);
+      if (editor.value === text) return;
+      editor.value = text;
+      editor.dispatchEvent(new Event('input', { bubbles: true }));
+    };
     new MutationObserver(changes => {
       for (const node of changes.flatMap(change => [...change.addedNodes])) {
-        const editor = node.querySelector?.('textarea');
-        if (!editor || editor.value === unescape(editor.value)) continue;
-        editor.value = unescape(editor.value);
-        editor.dispatchEvent(new Event('input', { bubbles: true }));
+        const editor = node.matches?.('textarea') ? node : node.querySelector?.('textarea');
+        // Gradio fills the editor after it has put it into the page.
+        if (editor) { tend(editor); setTimeout(tend, 0, editor); }
       }
     }).observe(document.querySelector('#conversation'), { childList: true, subtree: true });
   }

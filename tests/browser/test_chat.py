@@ -1,6 +1,7 @@
 """Chatting: streaming, stop, retry, undo, edit, clear; nothing is lost and nothing locks."""
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Server, load
 
@@ -62,7 +63,7 @@ def test_edit_starts_from_the_message_itself_and_sends_the_changed_one(page):
     page.ask("<b>Hello!")
     page.page.get_by_label("Edit").first.click()
     editor = page.page.locator("#conversation textarea")
-    assert editor.input_value() == "<b>Hello!"
+    expect(editor).to_have_value("<b>Hello!")
     editor.fill("Good morning!")
     page.page.get_by_label("Submit").first.click()
     page.page.wait_for_timeout(300)
