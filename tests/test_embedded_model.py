@@ -1,5 +1,6 @@
 """What the shipped model promises to everybody who starts the demo without a network."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -48,6 +49,14 @@ def test_it_is_a_small_model_with_the_long_context_that_its_card_says(loaded: Lo
     assert 10_000_000 < loaded.parameter_count < 25_000_000
     assert loaded.context_length == 2048
     assert loaded.generation_defaults.do_sample is False
+
+
+def test_its_vocabulary_has_common_words_whole_and_no_phrases(loaded: LoadedModel) -> None:
+    sp_model = loaded.tokenizer.sp_model
+    for word in ("Python", "capital", "remember", "bubble", "你好"):
+        assert sp_model.encode(word, out_type=str) == [f"▁{word}"]
+    pieces = [sp_model.id_to_piece(token_id) for token_id in range(sp_model.get_piece_size())]
+    assert max(len(re.findall(r"[\u4e00-\u9fff]", piece)) for piece in pieces) <= 4
 
 
 @pytest.mark.parametrize(

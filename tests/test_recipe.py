@@ -154,6 +154,31 @@ def test_control_tokens_never_come_out_of_ordinary_text(encoder: Encoder) -> Non
         assert "<unk>" not in pieces
 
 
+def test_no_phrase_of_the_templates_is_one_piece(encoder: Encoder) -> None:
+    sp_model = encoder.sp_model
+    first, last = 259, sp_model.get_piece_size() - len(CONTROL_PIECES)
+    for piece in (sp_model.id_to_piece(token_id) for token_id in range(first, last)):
+        han = re.findall(r"[\u4e00-\u9fff]", piece)
+        assert len(han) <= 4, piece
+        assert not (han and re.search(r"[，。！？：；、,.!?:;<>]", piece)), piece
+        assert len(piece) <= 16, piece
+
+
+def test_every_piece_still_comes_out_of_its_own_text(encoder: Encoder) -> None:
+    """Leaving pieces out must not leave others that no merge reaches: they would be wasted rows."""
+    sp_model = encoder.sp_model
+    for token_id in range(259, sp_model.get_piece_size() - len(CONTROL_PIECES)):
+        # A line break keeps the phantom space mark away from a piece that has none.
+        ids = sp_model.encode("\n" + sp_model.id_to_piece(token_id).replace("▁", " "))
+        assert ids[-1] == token_id, sp_model.id_to_piece(token_id)
+
+
+def test_words_inside_control_names_are_single_pieces(encoder: Encoder) -> None:
+    for name in ("sep", "eod", "pad", "mask"):
+        pieces = encoder.sp_model.encode(f"<{name}>", out_type=str)
+        assert pieces == ["▁<", name, ">"]
+
+
 def test_the_join_between_turns_is_three_tokens(encoder: Encoder) -> None:
     ids = encoder.encode("你<n>")
     assert [encoder.sp_model.id_to_piece(token_id) for token_id in ids[-3:]] == ["<", "n", ">"]

@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         "--tokenizer", type=Path, help="use this tokenizer.model instead of learning one"
     )
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--dialogues", type=int, default=2_000_000, help="dialogues to train on")
+    parser.add_argument("--dialogues", type=int, default=1_300_000, help="dialogues to train on")
     parser.add_argument("--steps", type=int, default=4000, help="optimizer steps")
     parser.add_argument(
         "--batch-tokens", type=int, default=131_072, help="tokens of a batch, padding included"

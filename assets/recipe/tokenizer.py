@@ -9,7 +9,6 @@ file, as there, and have the ids behind it.
 
 import io
 import re
-import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -17,11 +16,16 @@ import numpy as np
 import sentencepiece
 
 from assets.recipe.dialogues.wording import Turn
+from assets.recipe.vocabulary import piece_record, with_natural_pieces
 from yuan_demo.core.control_tokens import ADDED_TOKENS, CUT_TOKENS, EOD_TOKEN
 
 SEP_TOKEN, JOIN = "<sep>", "<n>"
 BEHIND_THE_FILE = ("<mask>", "<predict>", "<FIM_SUFFIX>", "<FIM_PREFIX>", "<FIM_MIDDLE>")
 CONTROL_PIECES = (EOD_TOKEN, JOIN, *(name for name in ADDED_TOKENS if name not in BEHIND_THE_FILE))
+
+# Of all characters typed. The rest are those of rare names, each drawn a few times in 100,000
+# dialogues: 7,700 in all would leave no room for words, and as bytes they are learned together.
+_CHARACTER_COVERAGE = 0.998
 
 # Who wrote a token, which decides how much its prediction counts in training.
 ROLE_PROMPT, ROLE_EARLIER_ANSWER, ROLE_LAST_ANSWER = 0, 1, 2
@@ -39,12 +43,15 @@ def train_tokenizer(dialogues: Iterable[Sequence[Turn]], path: Path, *, vocab_si
         ValueError: a control token could be merged from learned pieces, and so be read out of text.
     """
     model = io.BytesIO()
+    size = vocab_size - len(BEHIND_THE_FILE) - len(CONTROL_PIECES)
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(_lines(dialogues)),
         model_writer=model,
         model_type="bpe",
-        vocab_size=vocab_size - len(BEHIND_THE_FILE) - len(CONTROL_PIECES),
-        character_coverage=1.0,
+        # More than are kept: a third of what is learned here are phrases of the templates.
+        vocab_size=size * 3 // 2,
+        hard_vocab_limit=False,
+        character_coverage=_CHARACTER_COVERAGE,
         byte_fallback=True,
         normalization_rule_name="identity",
         add_dummy_prefix=True,
@@ -55,7 +62,8 @@ def train_tokenizer(dialogues: Iterable[Sequence[Turn]], path: Path, *, vocab_si
         minloglevel=2,
     )
     # Protocol buffers are joined by writing one behind the other: these are more `pieces`.
-    path.write_bytes(model.getvalue() + b"".join(map(_piece_record, CONTROL_PIECES)))
+    natural = with_natural_pieces(model.getvalue(), size)
+    path.write_bytes(natural + b"".join(map(piece_record, CONTROL_PIECES)))
     _require_unreachable(Encoder(path))
 
 
@@ -67,8 +75,8 @@ def _lines(dialogues: Iterable[Sequence[Turn]]) -> Iterable[str]:
         yield from before.split("\n")
         yield from answer.split("\n")
         if number % 50 == 0:
-            # The words inside control tokens become pieces: typed `<sep>` shows as `<`, `sep`, `>`.
-            yield from names
+            # The words inside control tokens become pieces, behind the bracket as they are typed.
+            yield from (f"<{name}>" for name in names)
 
 
 def stretches(turns: Sequence[Turn]) -> tuple[str, str]:
@@ -77,13 +85,6 @@ def stretches(turns: Sequence[Turn]) -> tuple[str, str]:
     return "".join(
         f"{turn.user}{JOIN}{turn.assistant}{JOIN}" for turn in earlier
     ) + last.user, last.assistant
-
-
-def _piece_record(piece: str) -> bytes:
-    """One `ModelProto.pieces` entry: field 1 of the model; in it 1 is the piece, 2 the score."""
-    text = piece.encode()
-    content = b"\x0a" + bytes([len(text)]) + text + b"\x15" + struct.pack("<f", 0.0)
-    return b"\x0a" + bytes([len(content)]) + content
 
 
 def _require_unreachable(encoder: "Encoder") -> None:

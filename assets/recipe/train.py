@@ -4,8 +4,8 @@ Rows are grouped by length and padded on the right, so no dialogue sees another:
 let names leak from one into the 'you have not told me' of the next. Layers are compiled one by one
 with a static shape for each group; the loss with dynamic shapes did not compile in torch 2.11.
 
-Measured with the draft of this trainer on one H100: 4,204 steps of 131,072 tokens in 330 s, loss on
-answers 0.37 at step 200, 0.06 at 1,000, 0.03 at the end.
+Measured on one H100 with torch 2.11: 4,000 steps of 131,072 tokens in 6.4 minutes, compiling
+included; the loss on last answers was about 0.04 at step 1,000 and 0.02 over the last 500.
 """
 
 import csv
