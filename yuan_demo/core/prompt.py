@@ -9,11 +9,11 @@ than the model was trained on. What people and the model wrote is encoded withou
 tokens in it, so a typed `<sep>` stays text and cannot end the question.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate, groupby
+from typing import NamedTuple
 
 from yuan_demo.core.messages import Turn
 from yuan_demo.core.tokens import EncodedToken, Tokenizer
@@ -48,8 +48,7 @@ class Segment:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class PromptToken:
+class PromptToken(NamedTuple):
     """One token that the model reads or wrote: one row of the panel.
 
     Attributes:
@@ -144,21 +143,24 @@ def _text_tokens(
     stretch: Sequence[Segment], tokenizer: Tokenizer, position: int, text_start: int
 ) -> Iterator[PromptToken]:
     text = "".join(segment.text for segment in stretch)
-    ends = list(accumulate(len(segment.text) for segment in stretch))
+    # Segments without characters cover no token.
+    segments = [segment for segment in stretch if segment.text]
+    ends = accumulate(len(segment.text) for segment in segments)
+    remaining = iter(list(zip(segments, ends, strict=True))[1:])
+    segment, end = segments[0], len(segments[0].text)
     encoded_tokens = tokenizer.encode_with_offsets(text, parse_control=False)
     for number, token in enumerate(encoded_tokens, start=position):
-        index = min(bisect_right(ends, token.start), len(stretch) - 1)
+        while token.start >= end and end < len(text):
+            segment, end = next(remaining)
         yield PromptToken(
             number,
-            EncodedToken(
-                token.token_id,
-                token.piece,
-                text_start + token.start,
-                text_start + token.end,
-                token.raw,
-            ),
-            stretch[index].origin,
-            stretch[index].turn,
-            is_phantom=token.start == token.end,
-            crosses=token.end > ends[index],
+            token if text_start == 0 else _shifted(token, text_start),
+            segment.origin,
+            segment.turn,
+            token.start == token.end,
+            token.end > end,
         )
+
+
+def _shifted(token: EncodedToken, by: int) -> EncodedToken:
+    return token._replace(start=token.start + by, end=token.end + by)

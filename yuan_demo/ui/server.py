@@ -14,7 +14,7 @@ from yuan_demo import __version__
 from yuan_demo.engine.chat import ChatModel
 from yuan_demo.settings import Settings
 from yuan_demo.ui.demo import I18N
-from yuan_demo.ui.panel import asset
+from yuan_demo.ui.panel import asset, page_styles
 from yuan_demo.ui.theme import THEME
 
 
@@ -30,7 +30,7 @@ def launch(demo: gr.Blocks, model: ChatModel, settings: Settings) -> None:
         share=settings.share,
         auth=settings.auth,
         theme=THEME,
-        css=asset("page.css"),
+        css=page_styles(),
         i18n=I18N,
         footer_links=["api"],
         run_history=False,

@@ -6,8 +6,10 @@ Everything in it is data; the page puts it in with `textContent`, so nothing her
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from itertools import groupby, pairwise
 from typing import Any, Literal
 
 import regex
@@ -33,18 +35,6 @@ _CODE_OF_ORIGIN = {
 _PHANTOM, _CROSSES, _TYPED = 1, 2, 4
 
 
-@dataclass(slots=True)
-class _Cell:
-    """What is drawn as one box: one token, or the tokens that make up one visible character."""
-
-    tokens: list[PromptToken]
-    end: int
-
-    @property
-    def start(self) -> int:
-        return self.tokens[0].encoded.start
-
-
 def cells_of(prompt: Prompt, limit: int = MAX_TOKENS_DRAWN) -> dict[str, Any]:
     """The tokens of a prompt as parallel arrays, one entry per cell.
 
@@ -55,15 +45,18 @@ def cells_of(prompt: Prompt, limit: int = MAX_TOKENS_DRAWN) -> dict[str, Any]:
         token: `i` ids, `p` pieces.
     """
     tokens = prompt.tokens[:limit]
-    cells = list(_cells(tokens, _character_starts(prompt)))
-    flags = _flags(cells, _typed_controls(prompt))
+    firsts = _first_tokens(tokens, _character_starts(prompt))
+    # The spans of the tokens cover the text, so a cell ends where the next one begins.
+    edges = [tokens[first].encoded.start for first in firsts]
+    edges += [tokens[-1].encoded.end] if tokens else []
+    sizes = [after - first for first, after in pairwise([*firsts, len(tokens)])]
     return {
-        "t": [prompt.text[cell.start : cell.end] for cell in cells],
-        "o": "".join(_CODE_OF_ORIGIN[cell.tokens[0].origin] for cell in cells),
-        "r": [cell.tokens[0].turn for cell in cells],
-        "n": {k: len(cell.tokens) for k, cell in enumerate(cells) if len(cell.tokens) > 1},
-        "f": {k: flag for k, flag in enumerate(flags) if flag},
-        "i": [token.token_id for token in tokens],
+        "t": [prompt.text[start:end] for start, end in pairwise(edges)],
+        "o": "".join(_origin_codes(tokens[first] for first in firsts)),
+        "r": [tokens[first].turn for first in firsts],
+        "n": {cell: size for cell, size in enumerate(sizes) if size > 1},
+        "f": _flags(tokens, firsts, edges, _typed_controls(prompt)),
+        "i": [token.encoded.token_id for token in tokens],
         "p": [token.encoded.piece for token in tokens],
     }
 
@@ -83,22 +76,24 @@ def _character_starts(prompt: Prompt) -> set[int] | None:
     return starts
 
 
-def _cells(tokens: Sequence[PromptToken], starts: set[int] | None) -> Iterator[_Cell]:
-    cell: _Cell | None = None
-    for token in tokens:
-        start, end = token.encoded.start, token.encoded.end
-        continues = cell is not None and (
-            (start < cell.end) or (starts is not None and start < end and start not in starts)
-        )
-        if cell is not None and continues:
-            cell.tokens.append(token)
-            cell.end = max(cell.end, end)
-            continue
-        if cell is not None:
-            yield cell
-        cell = _Cell([token], end)
-    if cell is not None:
-        yield cell
+def _first_tokens(tokens: Sequence[PromptToken], starts: set[int] | None) -> list[int]:
+    """Indices of the tokens with which a cell begins."""
+    firsts: list[int] = []
+    covered = -1
+    for index, token in enumerate(tokens):
+        _, _, start, end, _ = token.encoded
+        is_inside = starts is not None and start < end and start not in starts
+        if not firsts or not (start < covered or is_inside):
+            firsts.append(index)
+        covered = max(covered, end)
+    return firsts
+
+
+def _origin_codes(tokens: Iterable[PromptToken]) -> Iterator[str]:
+    # Looked up once per run of equal origins: hashing an enum member is slow.
+    for origin, run in groupby(tokens, key=lambda token: token.origin):
+        code = _CODE_OF_ORIGIN[origin]
+        yield from (code for _ in run)
 
 
 def _typed_controls(prompt: Prompt) -> list[tuple[int, int, str]]:
@@ -116,18 +111,25 @@ def _typed_controls(prompt: Prompt) -> list[tuple[int, int, str]]:
 
 
 def _flags(
-    cells: Sequence[_Cell], typed: Sequence[tuple[int, int, str]]
-) -> Iterator[int | list[Any]]:
-    """Flags of every cell. Both go through the text in order, so one pass serves them all: a
-    message of nothing but `<n>` has as many names as it has cells."""
-    index = 0
-    for cell in cells:
-        flags = _PHANTOM * any(token.is_phantom for token in cell.tokens)
-        flags |= _CROSSES * any(token.crosses for token in cell.tokens)
-        while index < len(typed) and typed[index][1] <= cell.start:
-            index += 1
-        is_typed = index < len(typed) and typed[index][0] < cell.end and cell.start < cell.end
-        yield [flags | _TYPED, typed[index][2]] if is_typed else flags
+    tokens: Sequence[PromptToken],
+    firsts: Sequence[int],
+    edges: Sequence[int],
+    typed: Iterable[tuple[int, int, str]],
+) -> dict[int, int | list[Any]]:
+    """Flags by cell, where there are any. Few cells have some, so only those are looked at."""
+    flags: dict[int, int | list[Any]] = {}
+    for index, token in enumerate(tokens):
+        if token.is_phantom or token.crosses:
+            cell = bisect_right(firsts, index) - 1
+            flag = _PHANTOM * token.is_phantom + _CROSSES * token.crosses
+            flags[cell] = flags.get(cell, 0) | flag
+    for start, end, name in typed:
+        past = min(bisect_left(edges, end), len(firsts))
+        for cell in range(bisect_right(edges, start) - 1, past):
+            flag = flags.get(cell, 0)
+            if not isinstance(flag, list):
+                flags[cell] = [flag | _TYPED, name]
+    return flags
 
 
 def draft_view(fitted: FittedPrompt, mode: Mode, error: dict[str, str] | None = None) -> str:
