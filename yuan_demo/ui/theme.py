@@ -13,6 +13,7 @@ THEME = gr.themes.Soft(
     font_mono=[*_MONO, "monospace"],
     radius_size=gr.themes.sizes.radius_md,
 ).set(
+    body_background_fill="*neutral_50",
     # Plain labels: the panel beside them is colourful enough.
     block_title_background_fill="none",
     block_title_text_color="*body_text_color",
