@@ -15,7 +15,7 @@ from yuan_demo.ui.panel import page_header, token_panel
 from yuan_demo.ui.strings import EXAMPLES, GRADIO_OWN, LABELS
 
 # Fixed, both: Gradio draws a fresh secret per process, and what was stored under another one is
-# unreadable after a restart. It hides nothing; the data never leaves the visitor's browser.
+# unreadable after a restart. It is no secret, and hides nothing from whoever has the browser.
 _HISTORY_KEY = "yuan-demo-conversation"
 _HISTORY_SECRET = "yuan-demo-v1"
 
