@@ -46,6 +46,8 @@ except YuanDemoError as error:
     sys.exit(f"error: {error}")
 
 model = ChatModel(loaded, settings.context_window)
+if (settings.context_window or 0) > model.context_window:
+    print(f"--context-window is limited to {model.context_window}, all that this model has.")
 demo = build_demo(model)
 
 # What is loaded stays: without this a full collection, looking at all of it, now and then stopped a

@@ -107,6 +107,7 @@ function drawBar(bar) {
     const node = make('span');
     node.dataset.part = part;
     node.append(make('i', 'f-' + part), say(part) + ' ', make('b', '', count.format(bar[part])));
+    if (part === 'message' && bar.excess) node.append(make('b', 'f-excess', '+ ' + count.format(bar.excess)));
     return node;
   }));
 }
@@ -117,7 +118,8 @@ function drawNotice(view) {
   node.textContent = view.error ? view.error[lang ? 'zh' : 'en']
     : view.dropped ? say(view.mode === 'preview' ? 'will_drop' : 'dropped', { turns: ranges(view.dropped.turns), n: count.format(view.dropped.tokens) }) : '';
 }
-const ranges = turns => turns.length > 2 ? turns[0] + '–' + turns[turns.length - 1] : turns.join(lang ? '、' : ', ');
+const ranges = turns => say(turns.length > 1 ? 'some_turns' : 'one_turn',
+  { turns: turns.length > 2 ? turns[0] + '–' + turns[turns.length - 1] : turns.join(lang ? '、' : ', ') });
 
 function drawState(view) {
   const facts = [];
@@ -192,7 +194,10 @@ function hideTip() {
   list.querySelectorAll('.on').forEach(node => node.classList.remove('on'));
 }
 const onCell = handler => event => { const node = event.target.closest('.k'); if (node) handler(node); else hideTip(); };
-list.addEventListener('mouseover', onCell(showTip));
+// While an answer streams, tokens move under a mouse that rests; that is no pointing.
+list.addEventListener('mouseover', event => {
+  if (element.dataset.mode !== 'answering' || event.movementX || event.movementY) onCell(showTip)(event);
+});
 list.addEventListener('click', onCell(showTip));
 list.addEventListener('mouseleave', hideTip);
 list.addEventListener('scroll', hideTip);
@@ -204,7 +209,9 @@ function drawFixed() {
     node.type = 'button'; node.dataset.view = view;
     node.setAttribute('aria-pressed', view === 'text');
     node.addEventListener('click', () => {
+      const isAtEnd = list.scrollHeight - list.clientHeight - list.scrollTop < 60;
       list.classList.toggle('ids', view === 'ids');
+      if (isAtEnd) list.scrollTop = list.scrollHeight;
       buttons.forEach(other => other.setAttribute('aria-pressed', other === node));
     });
     return node;

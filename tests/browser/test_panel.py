@@ -13,6 +13,7 @@ TEXTS = {
     "emoji families": "👨‍👩‍👧‍👦👍🏽🏳️‍🌈",
     "spaces and tabs": "  a \t b  ",
     "rare": "𠮷野家で螢を見た",
+    "line breaks around": "\n\nx\n y\n",
     "template injection": "${window.hacked=1}{{constructor}} C:\\new",
 }
 
@@ -58,6 +59,15 @@ def test_panel_follows_a_chinese_input_method(page, api):
     page.edit(lambda: session.send("Input.insertText", {"text": "你好"}))
 
     assert page.ids() == api.predict("你好", api_name="/inspect")["input_ids"]
+
+
+def test_a_draft_of_line_breaks_only_is_blocked_and_not_the_draft_before_it(page):
+    page.edit(lambda: page.box.fill("abc"))
+    page.edit(lambda: page.box.fill("\n\n"))
+
+    assert page.mode() == "blocked"
+    assert "abc" not in page.page.locator(".tp-list").inner_text()
+    assert "visible character" in page.page.locator(".tp-notice").inner_text()
 
 
 def test_bar_adds_up_and_follows_the_reservation(page):

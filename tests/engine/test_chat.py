@@ -199,7 +199,7 @@ def test_a_reservation_must_leave_room_for_a_prompt(chat: ChatModel):
 def test_a_reservation_is_a_number_of_tokens(chat: ChatModel, reserved: Any):
     with pytest.raises(SamplingError) as caught:
         chat.fit(HELLO, reserved)
-    assert caught.value.code == "setting_out_of_range"
+    assert caught.value.code == "setting_not_whole"
 
 
 def test_a_whole_reservation_may_come_as_a_float(chat: ChatModel):

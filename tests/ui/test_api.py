@@ -6,7 +6,7 @@ import pytest
 
 from yuan_demo.core.messages import Message
 from yuan_demo.engine.chat import ChatModel
-from yuan_demo.ui import api
+from yuan_demo.ui import checks
 from yuan_demo.ui.api import add_api
 
 HISTORY = [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "您好"}]
@@ -44,7 +44,7 @@ def test_tokenize_reads_control_tokens_when_asked(endpoint: Any, model: ChatMode
 def test_tokenize_refuses_more_than_it_can_do_in_time(
     endpoint: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(api, "MAX_CHARACTERS", 30)
+    monkeypatch.setattr(checks, "MAX_CHARACTERS", 30)
     tokenize = endpoint("tokenize")
     tokenize("a" * 30)
 

@@ -106,12 +106,12 @@ def test_line_breaks_around_a_message_are_not_sent_and_spaces_are(handlers: Page
     assert clean("\n a\nb \n") == " a\nb "
 
 
-def test_notices_in_the_history_are_not_sent(handlers: PageHandlers):
+def test_refused_questions_and_their_notices_are_not_sent(handlers: PageHandlers):
     refused, _ = ask(handlers, "你好", temperature=99)[-1]
 
     view = view_of(ask(handlers, "天气", [user("你好"), refused])[-1][1])
 
-    assert "".join(view["cells"]["t"]) == "你好<n>天气<sep>"
+    assert "".join(view["cells"]["t"]) == "天气<sep>"
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

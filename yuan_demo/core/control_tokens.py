@@ -207,8 +207,8 @@ _RECORDS = (
     _known_by_name(
         "<s>",
         "Begin of sequence, from the Llama vocabulary that Yuan2 extends. Yuan2 does not put it "
-        "before a prompt; typed, it is one token.",
-        "序列开始符，来自 Yuan2 所扩展的 Llama 词表。Yuan2 不在提示词前加它；输入时算一个词元。",
+        "before a prompt.",
+        "序列开始符，来自 Yuan2 所扩展的 Llama 词表。Yuan2 不在提示词前加它。",
     ),
     _known_by_name(
         "</s>",
@@ -220,9 +220,9 @@ _RECORDS = (
     _known_by_name(
         "<unk>",
         "Unknown, from the Llama vocabulary that Yuan2 extends. Characters without a piece are "
-        "written as bytes, so it never comes out of ordinary text; typed, it is one token.",
+        "written as bytes, so it never comes out of ordinary text.",
         "未知符，来自 Yuan2 所扩展的 Llama 词表。词表里没有的字会按字节编码，"
-        "所以普通文字不会产生它；直接输入时算一个词元。",
+        "所以普通文字不会产生它。",
     ),
 )
 

@@ -145,6 +145,8 @@ def _text_tokens(
     text = "".join(segment.text for segment in stretch)
     # Segments without characters cover no token.
     segments = [segment for segment in stretch if segment.text]
+    if not segments:
+        return
     ends = accumulate(len(segment.text) for segment in segments)
     remaining = iter(list(zip(segments, ends, strict=True))[1:])
     segment, end = segments[0], len(segments[0].text)

@@ -54,6 +54,10 @@ class SamplingParams:
             if name == "seed" and value is None:
                 continue
             if not in_range(name, value):
+                if kind is int:
+                    raise SamplingError(
+                        "setting_not_whole", name=name, value=value, low=low, high=high
+                    )
                 raise SamplingError(
                     "setting_out_of_range", name=name, value=value, low=low, high=high
                 )

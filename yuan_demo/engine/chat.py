@@ -98,7 +98,7 @@ class ChatModel:
         """
         if not in_range("max_new_tokens", reserved):
             raise SamplingError(
-                "setting_out_of_range",
+                "setting_not_whole",
                 name="max_new_tokens",
                 value=reserved,
                 low=1,

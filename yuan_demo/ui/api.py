@@ -12,10 +12,9 @@ from yuan_demo.core.messages import Message
 from yuan_demo.core.prompt import PromptToken
 from yuan_demo.core.sampling import SamplingParams
 from yuan_demo.engine.chat import ChatModel
+from yuan_demo.ui.checks import require_message, require_text
 from yuan_demo.ui.history import conversation_of
 from yuan_demo.ui.strings import error_text
-
-MAX_CHARACTERS = 200_000
 
 
 def add_api(model: ChatModel, defaults: SamplingParams) -> None:
@@ -26,10 +25,10 @@ def add_api(model: ChatModel, defaults: SamplingParams) -> None:
 
         Returns ids, pieces and [start, end) character offsets, one entry per token.
         """
-        if len(text) > MAX_CHARACTERS:
-            raise gr.Error(
-                f"A text must have at most {MAX_CHARACTERS} characters, but has {len(text)}."
-            )
+        try:
+            require_text(text)
+        except PageError as error:
+            raise gr.Error(error_text(error, "en")) from error
         tokens = model.tokenizer.encode_with_offsets(text, parse_control=parse_control)
         return {
             "ids": [token.token_id for token in tokens],
@@ -47,8 +46,9 @@ def add_api(model: ChatModel, defaults: SamplingParams) -> None:
         Returns the tokens with their origins, the budget of the window, and the dropped turns.
         """
         try:
-            messages = [*conversation_of(history), Message("user", message)]
-            fitted = model.fit(messages, max_new_tokens or defaults.max_new_tokens)
+            messages = [*conversation_of(history), Message("user", require_message(message))]
+            reserved = defaults.max_new_tokens if max_new_tokens is None else max_new_tokens
+            fitted = model.fit(messages, reserved)
             fitted.require_fit()
         except PageError as error:
             raise gr.Error(error_text(error, "en")) from error

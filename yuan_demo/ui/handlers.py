@@ -6,7 +6,6 @@ and a failed `.change` handler drops the deferred last keystroke.
 """
 
 import logging
-import re
 import threading
 from collections.abc import Iterator
 from time import perf_counter
@@ -14,12 +13,13 @@ from typing import Any
 
 import gradio as gr
 
-from yuan_demo.core.errors import PageError, PromptError
+from yuan_demo.core.errors import PageError
 from yuan_demo.core.messages import Message
 from yuan_demo.core.sampling import SamplingParams
 from yuan_demo.engine.chat import Answer, ChatModel
 from yuan_demo.ui import views
-from yuan_demo.ui.history import clean, conversation_of, notice
+from yuan_demo.ui.checks import clean, require_message
+from yuan_demo.ui.history import conversation_of, notice
 from yuan_demo.ui.strings import EXAMPLES, Language, error_text, language_of
 from yuan_demo.ui.visitors import Visitor, Visitors
 
@@ -31,8 +31,6 @@ PANEL_INTERVAL_SECONDS = 0.1
 
 RANDOM_SEED = -1
 """Stands for "draw one"; a number and not None, so that programs may leave the seed out."""
-
-LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class PageHandlers:
@@ -61,7 +59,10 @@ class PageHandlers:
         visitor = self._visitor(request)
         cancelled = visitor.begin()
         try:
-            visitor.messages = (*conversation_of(history), Message("user", clean(message)))
+            visitor.messages = (
+                *conversation_of(history),
+                Message("user", require_message(message)),
+            )
             params = SamplingParams(
                 max_new_tokens,
                 greedy,
@@ -103,20 +104,14 @@ class PageHandlers:
         visitor.is_answering = True
         return gr.validate(True, "")
 
-    def _fault_of(self, message: str | None, reserved: Any) -> PageError | None:
+    def _fault_of(self, message: Any, reserved: Any) -> PageError | None:
         """Why a message cannot be sent, or None."""
-        text = clean(message or "")
-        if not text.strip():
-            return PromptError("empty_message")
-        surrogate = LONE_SURROGATE.search(text)
-        if surrogate:
-            code_point, position = f"{ord(surrogate[0]):X}", surrogate.start() + 1
-            return PromptError("lone_surrogate", code_point=code_point, position=position)
-        if reserved is not None:
-            try:
+        try:
+            text = require_message(message)
+            if reserved is not None:
                 self.model.fit([Message("user", text)], reserved).require_fit()
-            except PageError as error:
-                return error
+        except PageError as error:
+            return error
         return None
 
     def stop(self, request: gr.Request) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from yuan_demo.core.errors import PageError
 from yuan_demo.core.messages import Message
 from yuan_demo.ui.chatbot import unescape
+from yuan_demo.ui.checks import clean, require_length
 
 _NOTICE_ID = "notice"
 
@@ -18,13 +19,10 @@ def notice(text: str) -> dict[str, Any]:
     return {"role": "assistant", "content": f"⚠️ {text}", "metadata": {"id": _NOTICE_ID}}
 
 
-def clean(text: str) -> str:
-    """A message without the line breaks around it, which editing in the page adds."""
-    return text.strip("\n")
-
-
 def conversation_of(history: list[dict[str, Any]] | None) -> tuple[Message, ...]:
     """The messages that the model may see.
+
+    A question that a notice answers was refused or failed: the model never saw it, nor will it.
 
     Raises:
         PageError: the history, which anybody may send over the API, is not a list of messages.
@@ -35,7 +33,10 @@ def conversation_of(history: list[dict[str, Any]] | None) -> tuple[Message, ...]
     for index, item in enumerate(history or ()):
         if not isinstance(item, dict) or item.get("role") not in ("user", "assistant"):
             raise PageError("bad_history", index=index)
-        if not _is_notice(item):
+        if _is_notice(item):
+            if messages and messages[-1].role == "user":
+                messages.pop()
+        else:
             text = _text_of(item.get("content"), index)
             messages.append(Message(item["role"], clean(text) if item["role"] == "user" else text))
     return tuple(messages)
@@ -69,9 +70,10 @@ def _is_notice(item: dict[str, Any]) -> bool:
 
 
 def _text_of(content: Any, index: int) -> str:
-    if isinstance(content, str):
-        return content
     if isinstance(content, list):
         parts = (part.get("text") if isinstance(part, dict) else part for part in content)
-        return "".join(part for part in parts if isinstance(part, str))
-    raise PageError("bad_history", index=index)
+        content = "".join(part for part in parts if isinstance(part, str))
+    if not isinstance(content, str):
+        raise PageError("bad_history", index=index)
+    require_length(content)
+    return content

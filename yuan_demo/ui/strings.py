@@ -4,7 +4,7 @@ A sentence may hold `{name}` places; the same table serves Gradio's labels, toas
 JavaScript, which fills the places in the same way.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from yuan_demo.core.errors import PageError
 
@@ -65,6 +65,14 @@ ERRORS: dict[str, tuple[str, str]] = {
         "这条消息有 {tokens} 个词元，最多只能放下 {limit} 个：窗口 {window} 减去为回答预留的 "
         "{reserved}。请缩短 {over} 个词元，或在设置中减小回答长度。",
     ),
+    "not_a_text": (
+        "A message must be a text, but is of type {kind}. Send a string.",
+        "消息必须是文本，现在的类型是 {kind}。请发送字符串。",
+    ),
+    "too_many_characters": (
+        "A text must have at most {limit} characters, but has {count}. Shorten it.",
+        "文本最多 {limit} 个字符，现在有 {count} 个。请缩短。",
+    ),
     "lone_surrogate": (
         "The message holds half a character (U+{code_point}, a lone surrogate), which no text "
         "can contain. Delete it at character {position} and send again.",
@@ -79,6 +87,11 @@ ERRORS: dict[str, tuple[str, str]] = {
     "setting_out_of_range": (
         "{name} must be between {low} and {high}, but is {value}. Change it in the settings.",
         "{name} 必须在 {low} 到 {high} 之间，现在是 {value}。请在设置中修改。",
+    ),
+    "setting_not_whole": (
+        "{name} must be a whole number between {low} and {high}, but is {value}. Change it in the "
+        "settings.",
+        "{name} 必须是 {low} 到 {high} 之间的整数，现在是 {value}。请在设置中修改。",
     ),
     "bad_history": (
         "The history must be a list of messages with a role (user or assistant) and a text, "
@@ -147,14 +160,15 @@ PANEL: dict[str, tuple[str, str]] = {
     "seed_used": ("seed {n}", "随机种子 {n}"),
     "speed": ("{n} tokens/s", "{n} 词元/秒"),
     "dropped": (
-        "Dropped to make room, oldest first: turn {turns} ({n} tokens). The model no longer "
-        "sees it.",
-        "为腾出空间，已从最早开始丢弃：第 {turns} 轮（{n} 词元）。模型看不到它们了。",
+        "Dropped to make room, oldest first: {turns} ({n} tokens). The model no longer sees this.",
+        "为腾出空间，已从最早开始丢弃：{turns}（{n} 词元）。模型看不到它们了。",
     ),
     "will_drop": (
-        "Sending this drops the oldest: turn {turns} ({n} tokens).",
-        "发送这条消息会丢弃最早的：第 {turns} 轮（{n} 词元）。",
+        "Sending this drops the oldest: {turns} ({n} tokens).",
+        "发送这条消息会丢弃最早的：{turns}（{n} 词元）。",
     ),
+    "one_turn": ("turn {turns}", "第 {turns} 轮"),
+    "some_turns": ("turns {turns}", "第 {turns} 轮"),
     "cut_off": (
         "Only the first {n} tokens are drawn.",
         "只画出前 {n} 个词元。",
@@ -236,8 +250,9 @@ def language_of(accept_language: str | None) -> Language:
 
 def error_text(error: PageError, language: Language) -> str:
     """The sentence for an error, in the language of the page."""
-    values = dict(error.values)
+    values: dict[str, Any] = dict(error.values)
     if error.code == "message_too_long":
-        values["over"] = int(str(values["tokens"])) - int(str(values["limit"]))
+        values["over"] = values["tokens"] - values["limit"]
+    values = {k: f"{v:,}" if type(v) is int else v for k, v in values.items()}
     english, chinese = ERRORS.get(error.code, ERRORS["unexpected"])
     return (chinese if language == "zh" else english).format(**values)
