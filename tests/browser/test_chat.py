@@ -98,6 +98,18 @@ def test_conversation_survives_a_reload_and_goes_on(page):
     assert len(page.messages) == 2
 
 
+def test_conversation_survives_a_page_that_is_left_while_it_loads(page):
+    page.ask("Hello!")
+    before = page.messages
+    for _ in range(4):
+        page.page.reload(wait_until="commit")
+        page.page.wait_for_timeout(400)
+    page.page.reload()
+    load(page)
+
+    assert page.messages == before
+
+
 def test_conversation_survives_a_restart_of_the_server(open_page):
     server = Server()
     try:

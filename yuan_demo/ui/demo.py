@@ -179,8 +179,14 @@ def _wire_history(
     chat.textbox.stop(handlers.stop, **_QUIET).then(
         lambda shown: (shown, shown), chat.chatbot, everywhere[1:], **_QUIET
     ).then(**repaint)
-    # In the page, without a trip to the server: this fires on every streamed token.
-    chat.chatbot.change(None, chat.chatbot, store, js="(messages) => [messages]")
+    # In the page, without a trip to the server: this fires on every streamed token. Not before the
+    # kept conversation is back: a page that is left while it loads would store its empty chat.
+    chat.chatbot.change(
+        None,
+        [chat.chatbot, store],
+        store,
+        js="(shown, kept) => ['loaded' in document.documentElement.dataset ? shown : kept]",
+    )
     demo.load(lambda kept: [restored(kept)] * 3, store, everywhere, **_QUIET).then(
         None, js="() => window.yuanDemo.whenLoaded()"
     ).then(**repaint)
