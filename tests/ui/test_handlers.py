@@ -341,3 +341,15 @@ def test_a_model_with_a_small_window_starts(tiny_loaded: Any):
     small = PageHandlers(ChatModel(replace(tiny_loaded, context_length=64)))
 
     assert view_of(small.first_view(small.model.default_params.max_new_tokens))["bar"]["free"] == 48
+
+
+def test_a_draft_too_long_to_look_at_is_refused_before_it_is_encoded(
+    handlers: PageHandlers, monkeypatch: pytest.MonkeyPatch
+):
+    def fit(*_: Any, **__: Any) -> None:
+        pytest.fail("encoded")
+
+    monkeypatch.setattr(handlers.model, "fit", fit)
+    view = view_of(handlers.preview("a" * 200_001, [], 8, page()))
+
+    assert "200,000" in view["error"]["en"]

@@ -13,12 +13,13 @@ from typing import Any
 
 import gradio as gr
 
+from yuan_demo.core.budget import FittedPrompt
 from yuan_demo.core.errors import PageError
 from yuan_demo.core.messages import Message
 from yuan_demo.core.sampling import SamplingParams
 from yuan_demo.engine.chat import Answer, ChatModel
 from yuan_demo.ui import views
-from yuan_demo.ui.checks import clean, require_message
+from yuan_demo.ui.checks import clean, require_length, require_message
 from yuan_demo.ui.history import conversation_of, notice
 from yuan_demo.ui.strings import EXAMPLES, Language, error_text, language_of
 from yuan_demo.ui.visitors import Visitor, Visitors
@@ -27,7 +28,6 @@ logger = logging.getLogger(__name__)
 
 PANEL_INTERVAL_SECONDS = 0.1
 """The panel follows a streaming answer ten times a second; the text follows every token."""
-
 
 RANDOM_SEED = -1
 """Stands for "draw one"; a number and not None, so that programs may leave the seed out."""
@@ -98,21 +98,14 @@ class PageHandlers:
     def validate(self, message: str, request: gr.Request) -> Any:
         """Refuses a message that cannot be sent; it stays in the box, with the reason beside it."""
         visitor = self._visitor(request)
-        error = self._fault_of(message, visitor.reserved)
-        if error:
+        try:
+            text = require_message(message)
+            if visitor.reserved is not None:
+                self.model.fit([Message("user", text)], visitor.reserved).require_fit()
+        except PageError as error:
             return gr.validate(False, error_text(error, visitor.language))
         visitor.is_answering = True
         return gr.validate(True, "")
-
-    def _fault_of(self, message: Any, reserved: Any) -> PageError | None:
-        """Why a message cannot be sent, or None."""
-        try:
-            text = require_message(message)
-            if reserved is not None:
-                self.model.fit([Message("user", text)], reserved).require_fit()
-        except PageError as error:
-            return error
-        return None
 
     def stop(self, request: gr.Request) -> None:
         """Ends the answer of this page before its next forward pass."""
@@ -147,8 +140,10 @@ class PageHandlers:
 
     def _draft_view(self, visitor: Visitor, draft: str, messages: tuple[Message, ...]) -> str:
         if draft:
-            error = self._fault_of(draft, visitor.reserved)
+            # Before it is encoded: ten million pasted characters would take a minute.
+            require_length(draft)
             fitted = self.model.fit([*messages, Message("user", clean(draft))], visitor.reserved)
+            error = _fault_of(draft, fitted)
             mode = "blocked" if error else "preview"
             return views.draft_view(fitted, mode, error and _sentences(error))
         if visitor.answer and visitor.has_asked(messages):
@@ -174,6 +169,16 @@ class PageHandlers:
     def _visitor(self, request: gr.Request) -> Visitor:
         default = language_of(request.headers.get("accept-language"))
         return self._visitors.of(request.session_hash, default)
+
+
+def _fault_of(draft: str, fitted: FittedPrompt) -> PageError | None:
+    """Why a draft cannot be sent, or None."""
+    try:
+        require_message(draft)
+        fitted.require_fit()
+    except PageError as error:
+        return error
+    return None
 
 
 def _sentences(error: PageError) -> dict[str, str]:
