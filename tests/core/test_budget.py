@@ -7,6 +7,7 @@ import pytest
 from yuan_demo.core.budget import FittedPrompt, fit
 from yuan_demo.core.errors import PromptError
 from yuan_demo.core.messages import Message, turns_of
+from yuan_demo.core.options import PromptOptions
 from yuan_demo.core.prompt import Prompt, render, tokenize
 from yuan_demo.core.tokens import EncodedToken
 
@@ -59,8 +60,7 @@ def fit_characters(
     return fit(
         conversation(*texts),
         CharacterTokenizer(),
-        window=window,
-        reserved=reserved,
+        PromptOptions(window, reserved),
         open_question=open_question,
     )
 
@@ -105,7 +105,7 @@ def test_a_small_old_turn_goes_before_a_large_newer_one():
 def test_an_unanswered_question_counts_as_history():
     messages = (Message("user", "11"), Message("user", "222"))
 
-    budget = fit(messages, CharacterTokenizer(), window=50, reserved=10).budget
+    budget = fit(messages, CharacterTokenizer(), PromptOptions(50, 10)).budget
 
     assert (budget.history, budget.message) == (5, 4)
 
@@ -150,7 +150,7 @@ def test_a_guess_that_drops_one_turn_too_many_is_corrected():
     turns = turns_of(messages)
     size = len(whole_prompt(turns[1:], Merging(), True).tokens)
 
-    fitted = fit(messages, Merging(), window=size + 10, reserved=10)
+    fitted = fit(messages, Merging(), PromptOptions(size + 10, 10))
 
     assert [turn.number for turn in fitted.dropped] == [1]
 
@@ -169,8 +169,7 @@ def random_cases(tokenizer: Any, random_conversation: Draw) -> Iterator[tuple]:
         fitted = fit(
             messages,
             tokenizer,
-            window=window,
-            reserved=rng.randint(1, window - 8),
+            PromptOptions(window, rng.randint(1, window - 8)),
             open_question=open_question,
         )
         yield messages, open_question, fitted
@@ -218,7 +217,7 @@ def test_long_conversations_are_encoded_three_times_at_most(
         texts = ["".join(random_text(rng) for _ in range(4)) for _ in range(2 * turns + 1)]
         counting = CountingTokenizer(tokenizer)
 
-        fitted = fit(conversation(*texts), counting, window=600, reserved=100)
+        fitted = fit(conversation(*texts), counting, PromptOptions(600, 100))
 
         assert fitted.dropped
         assert counting.encodings <= 3
@@ -227,6 +226,6 @@ def test_long_conversations_are_encoded_three_times_at_most(
 def test_a_conversation_that_fits_is_encoded_once(tokenizer: Any):
     counting = CountingTokenizer(tokenizer)
 
-    fit(conversation("你好", "您好", "再见"), counting, window=600, reserved=100)
+    fit(conversation("你好", "您好", "再见"), counting, PromptOptions(600, 100))
 
     assert counting.encodings == 1

@@ -10,6 +10,7 @@ import pytest
 from yuan_demo.core.control_tokens import CUT_TOKENS
 from yuan_demo.core.errors import PromptError, SamplingError
 from yuan_demo.core.messages import Message
+from yuan_demo.core.options import PromptOptions
 from yuan_demo.core.prompt import Origin
 from yuan_demo.core.sampling import SamplingParams
 from yuan_demo.engine.chat import MIN_PROMPT_ROOM, ChatModel
@@ -17,6 +18,10 @@ from yuan_demo.model.checkpoint import GenerationDefaults
 
 HELLO = (Message("user", "你好"),)
 WILD = SamplingParams(max_new_tokens=60, greedy=False, temperature=5, top_k=0, top_p=1, seed=1)
+
+
+def options(reserved: Any) -> PromptOptions:
+    return PromptOptions(1024, reserved)
 
 
 @pytest.fixture
@@ -64,7 +69,7 @@ def test_what_is_fitted_beforehand_is_what_is_sent(
 
         sent = next(chat.answer(messages, SamplingParams(max_new_tokens=900))).fitted
 
-        assert sent == chat.fit(messages, 900)
+        assert sent == chat.fit(messages, options(900))
 
 
 def test_a_typed_control_token_never_reaches_the_model_as_one(tiny_loaded: Any, recording: Any):
@@ -155,7 +160,7 @@ def test_an_answer_is_spelled_behind_its_prompt(
 def test_a_stopped_answer_keeps_its_text(chat: ChatModel):
     cancelled = threading.Event()
     answers = []
-    for answer in chat.answer(HELLO, WILD, cancelled):
+    for answer in chat.answer(HELLO, WILD, cancelled=cancelled):
         answers.append(answer)
         if len(answer.token_ids) == 5:
             cancelled.set()
@@ -188,28 +193,28 @@ def test_a_message_too_long_is_refused_before_the_model_reads(tiny_loaded: Any, 
 
 def test_a_reservation_must_leave_room_for_a_prompt(chat: ChatModel):
     assert chat.max_reserved == 1024 - MIN_PROMPT_ROOM
-    chat.fit(HELLO, chat.max_reserved)
+    chat.fit(HELLO, options(chat.max_reserved))
 
     with pytest.raises(PromptError) as caught:
-        chat.fit(HELLO, chat.max_reserved + 1)
+        chat.fit(HELLO, options(chat.max_reserved + 1))
     assert caught.value.values == {"reserved": 993, "limit": 992, "window": 1024}
 
 
 @pytest.mark.parametrize("reserved", [0, -5, 1.5, float("nan"), "20", None])
 def test_a_reservation_is_a_number_of_tokens(chat: ChatModel, reserved: Any):
     with pytest.raises(SamplingError) as caught:
-        chat.fit(HELLO, reserved)
+        chat.fit(HELLO, options(reserved))
     assert caught.value.code == "setting_not_whole"
 
 
 def test_a_whole_reservation_may_come_as_a_float(chat: ChatModel):
-    assert chat.fit(HELLO, 20.0) == chat.fit(HELLO, 20)
-    assert isinstance(chat.fit(HELLO, 20.0).budget.reserved, int)
+    assert chat.fit(HELLO, options(20.0)) == chat.fit(HELLO, options(20))
+    assert isinstance(chat.fit(HELLO, options(20.0)).budget.reserved, int)
 
 
 def test_an_answer_that_was_begun_never_runs_out_of_window(chat: ChatModel):
     # As much is reserved as the question leaves, to the token.
-    tokens = chat.fit((Message("user", "好" * 500),), 100).budget.message
+    tokens = chat.fit((Message("user", "好" * 500),), options(100)).budget.message
     room = chat.context_window - tokens
     params = SamplingParams(max_new_tokens=room, greedy=False, temperature=5, top_k=0, seed=3)
 

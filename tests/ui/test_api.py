@@ -5,6 +5,7 @@ import gradio as gr
 import pytest
 
 from yuan_demo.core.messages import Message
+from yuan_demo.core.options import PromptOptions
 from yuan_demo.engine.chat import ChatModel
 from yuan_demo.ui import checks
 from yuan_demo.ui.api import add_api
@@ -56,7 +57,7 @@ def test_inspect_gives_the_prompt_that_would_be_sent(endpoint: Any, model: ChatM
     result = endpoint("inspect")("天气", HISTORY, 50)
 
     messages = [Message(item["role"], item["content"]) for item in HISTORY]
-    fitted = model.fit([*messages, Message("user", "天气")], 50)
+    fitted = model.fit([*messages, Message("user", "天气")], PromptOptions(1024, 50))
     assert result["input_ids"] == list(fitted.prompt.input_ids)
     assert result["text"] == "你好<n>您好<n>天气<sep>"
     assert [row["id"] for row in result["tokens"]] == result["input_ids"]

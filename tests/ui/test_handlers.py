@@ -32,8 +32,8 @@ class ChatDouble(ChatModel):
         super().__init__(loaded)
         self._error = error
 
-    def answer(self, *args: Any) -> Iterator[Answer]:
-        answers = super().answer(*args)
+    def answer(self, *args: Any, **kwargs: Any) -> Iterator[Answer]:
+        answers = super().answer(*args, **kwargs)
         yield next(answers)
         yield next(answers)
         raise self._error

@@ -21,7 +21,7 @@ from yuan_demo.ui.strings import (
 PROJECT = Path(__file__).resolve().parents[2]
 TABLES = {"LABELS": LABELS, "ERRORS": ERRORS, "PANEL": PANEL}
 PAGE_ERRORS = {kind.__name__ for kind in (PageError, PromptError, SamplingError, EngineError)}
-REWORKED = {"message_too_long": {"over"}}
+REWORKED = {code: {"over"} for code in ("message_too_long", "pinned_too_long", "window_full")}
 """Places that `error_text` fills from the other values."""
 
 

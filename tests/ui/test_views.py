@@ -11,6 +11,7 @@ from yuan_demo.core.budget import fit
 from yuan_demo.core.control_tokens import CONTROL_TOKENS
 from yuan_demo.core.generation import Timings
 from yuan_demo.core.messages import Message, turns_of
+from yuan_demo.core.options import PromptOptions
 from yuan_demo.core.prompt import Prompt, render, tokenize
 from yuan_demo.core.spelling import spell_answer
 from yuan_demo.engine.chat import Answer
@@ -227,7 +228,7 @@ def bar_sum(view: dict[str, Any]) -> int:
 
 def answer_of(tokenizer: Any, text: str, finish: Any = None, timings: Any = None) -> Answer:
     messages = [Message("user", "你好"), Message("assistant", "您好"), Message("user", "天气")]
-    fitted = fit(messages, tokenizer, window=100, reserved=50)
+    fitted = fit(messages, tokenizer, PromptOptions(100, 50))
     return Answer(fitted, tuple(tokenizer.encode(text)), text, finish, timings)
 
 
@@ -243,7 +244,7 @@ def test_a_preview_adds_up_to_the_window_and_names_what_falls_out(tokenizer: Any
         Message("assistant", "b"),
         Message("user", question),
     ]
-    fitted = fit(messages, tokenizer, window=100, reserved=30)
+    fitted = fit(messages, tokenizer, PromptOptions(100, 30))
 
     view = json.loads(draft_view(fitted, "preview", {"en": "no", "zh": "不"}))
 
@@ -257,8 +258,8 @@ def test_a_preview_adds_up_to_the_window_and_names_what_falls_out(tokenizer: Any
 
 def test_a_history_adds_up_and_nothing_is_an_empty_view(tokenizer: Any):
     messages = [Message("user", "你好"), Message("assistant", "b")]
-    fitted = fit(messages, tokenizer, window=100, reserved=30, open_question=False)
-    nothing = fit([], tokenizer, window=100, reserved=30, open_question=False)
+    fitted = fit(messages, tokenizer, PromptOptions(100, 30), open_question=False)
+    nothing = fit([], tokenizer, PromptOptions(100, 30), open_question=False)
 
     view, empty = (json.loads(draft_view(item, "history")) for item in (fitted, nothing))
 
@@ -317,7 +318,7 @@ def test_speed_is_told_when_there_is_one(tokenizer: Any):
 
 
 def test_a_view_is_ascii_and_a_lone_surrogate_survives_it(tokenizer: Any):
-    fitted = fit([Message("user", "a\ud800é</script>")], tokenizer, window=100, reserved=30)
+    fitted = fit([Message("user", "a\ud800é</script>")], tokenizer, PromptOptions(100, 30))
 
     text = draft_view(fitted, "preview")
 

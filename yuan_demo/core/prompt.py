@@ -1,24 +1,25 @@
 """From a conversation to the exact tokens that the model reads, each with its origin.
 
-The format is the one that Yuan2's chat demos use: messages joined by the text `<n>`, and `<sep>`
-after the last question. `<n>` is ordinary text of three pieces, not a control token.
-
 Text between two control tokens is encoded as one stretch, because SentencePiece merges across the
 joins (`1.` + `<n>` begins with the piece `.<`): encoding message by message gives other tokens
 than the model was trained on. What people and the model wrote is encoded without reading control
-tokens in it, so a typed `<sep>` stays text and cannot end the question.
+tokens in it, so a typed `<sep>` stays text and cannot end the question, unless `raw` is asked for.
 """
 
-from collections.abc import Iterator, Sequence
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import accumulate, groupby
+from itertools import groupby
 from typing import NamedTuple
 
-from yuan_demo.core.messages import Turn
+from yuan_demo.core.control_tokens import BOS_TOKEN, CUT_TOKENS
+from yuan_demo.core.formats import N_JOIN, PromptFormat, literal_parts, rewritten
+from yuan_demo.core.messages import Message, Turn
+from yuan_demo.core.options import EOS_TOKEN, Loading
 from yuan_demo.core.tokens import EncodedToken, Tokenizer
 
-JOIN = "<n>"
 END_OF_QUESTION = "<sep>"
 
 
@@ -28,7 +29,9 @@ class Origin(StrEnum):
     USER = "user"
     ASSISTANT = "assistant"
     JOIN = "join"
+    """Text that the format puts between the messages: `<n>`, a line break, `User: `."""
     CONTROL = "control"
+    """A control token: of the format, of the tokenizer's flags, or typed and acting (raw)."""
     ANSWER = "answer"
     """Generated just now, after the prompt."""
 
@@ -41,11 +44,13 @@ class Segment:
         origin: who or what put it there.
         turn: number of the turn it belongs to; a join belongs to the turn before it.
         text: the characters; for `Origin.CONTROL` the name of one control token.
+        is_typed: a control token that somebody wrote and that acts, as raw mode lets it.
     """
 
     origin: Origin
     turn: int
     text: str
+    is_typed: bool = False
 
 
 class PromptToken(NamedTuple):
@@ -89,79 +94,201 @@ class Prompt:
     @property
     def input_ids(self) -> tuple[int, ...]:
         """What the model gets."""
-        return tuple(token.token_id for token in self.tokens)
+        return tuple(token.encoded.token_id for token in self.tokens)
 
 
-def render(turns: Sequence[Turn], *, open_question: bool = True) -> tuple[Segment, ...]:
-    """Writes turns in the chat format.
+def render(
+    turns: Sequence[Turn],
+    *,
+    open_question: bool = True,
+    prompt_format: PromptFormat = N_JOIN,
+    raw: bool = False,
+    loading: Loading = Loading.EXACT,
+) -> tuple[Segment, ...]:
+    """Writes turns down in a format.
 
     Args:
         turns: the turns to send, oldest first.
-        open_question: end with `<sep>`, which asks for an answer. Without it the result is the
+        open_question: the last turn is a question to be answered. Without it the result is the
             history alone, as it will stand before the next question.
+        prompt_format: the templates.
+        raw: control tokens in messages become control segments.
+        loading: what the tokenizer puts around the prompt by itself.
     """
     segments: list[Segment] = []
-    for turn in turns:
-        for message in turn.messages:
-            if segments:
-                segments.append(Segment(Origin.JOIN, segments[-1].turn, JOIN))
-            segments.append(Segment(Origin(message.role), turn.number, message.content))
+    history = turns[:-1] if open_question else turns
+    if prompt_format.layout.writes_turns:
+        for turn in history:
+            is_last = not open_question and turn is history[-1]
+            segments += _turn_segments(turn, prompt_format, raw, loading, is_last=is_last)
     if open_question and turns:
-        segments.append(Segment(Origin.CONTROL, turns[-1].number, END_OF_QUESTION))
+        segments += _question_segments(turns[-1], prompt_format, raw, loading)
+    if segments and not loading.has_flags:
+        segments.insert(0, Segment(Origin.CONTROL, segments[0].turn, BOS_TOKEN))
+        if open_question:
+            segments.append(Segment(Origin.CONTROL, segments[-1].turn, EOS_TOKEN))
     return tuple(segments)
 
 
-def tokenize(segments: Sequence[Segment], tokenizer: Tokenizer) -> Prompt:
+def _turn_segments(
+    turn: Turn, prompt_format: PromptFormat, raw: bool, loading: Loading, *, is_last: bool
+) -> Iterator[Segment]:
+    """An earlier turn. What joins a message that is not there is left out with it."""
+    layout = prompt_format.layout
+    for place, message in enumerate(turn.messages):
+        is_question = message.role == "user"
+        if not is_question and not layout.writes_answers:
+            continue
+        if is_question:
+            yield from _literal(layout.before_user, turn.number)
+        elif place == 1 and turn.messages[0].role == "user":
+            yield from _literal(layout.between, turn.number)
+        elif place:
+            yield from _literal(layout.after, turn.number)
+        yield from _message_segments(message, turn.number, prompt_format, raw, loading)
+    if not is_last:
+        yield from _literal(layout.after, turn.number)
+
+
+def _question_segments(
+    turn: Turn, prompt_format: PromptFormat, raw: bool, loading: Loading
+) -> Iterator[Segment]:
+    layout = prompt_format.layout
+    yield from _literal(layout.before_question, turn.number)
+    for place, message in enumerate(turn.messages):
+        yield from _literal(layout.between if place else "", turn.number)
+        yield from _message_segments(
+            message, turn.number, prompt_format, raw, loading, is_newest=True
+        )
+    yield from _literal(layout.after_question, turn.number)
+
+
+def _literal(text: str, turn: int) -> Iterator[Segment]:
+    for part in literal_parts(text):
+        yield Segment(Origin.CONTROL if part in CUT_TOKENS else Origin.JOIN, turn, part)
+
+
+def _message_segments(
+    message: Message,
+    turn: int,
+    prompt_format: PromptFormat,
+    raw: bool,
+    loading: Loading,
+    *,
+    is_newest: bool = False,
+) -> Iterator[Segment]:
+    origin = Origin(message.role)
+    is_question = origin is Origin.USER
+    text = rewritten(
+        message.content, prompt_format.rewrite, is_question=is_question, is_newest=is_newest
+    )
+    acting = loading.acting_tokens
+    if not raw or "<" not in text:
+        yield Segment(origin, turn, text)
+        return
+    for part in re.split(f"({'|'.join(map(re.escape, sorted(acting)))})", text):
+        if part in acting:
+            yield Segment(Origin.CONTROL, turn, part, is_typed=True)
+        elif part:
+            yield Segment(origin, turn, part)
+
+
+def tokenize(
+    segments: Sequence[Segment], tokenizer: Tokenizer, loading: Loading = Loading.EXACT
+) -> Prompt:
     """Encodes rendered segments.
 
     Raises:
         ValueError: a control segment names a token that this vocabulary does not have.
     """
+    idle = loading.idle_tokens
     tokens: list[PromptToken] = []
     text_length = 0
-    for is_control, group in groupby(segments, key=lambda s: s.origin is Origin.CONTROL):
-        for stretch in ([segment] for segment in group) if is_control else [list(group)]:
-            encode = _control_tokens if is_control else _text_tokens
-            tokens.extend(encode(stretch, tokenizer, len(tokens), text_length))
-            text_length += sum(len(segment.text) for segment in stretch)
+
+    def acts(segment: Segment) -> bool:
+        return segment.origin is Origin.CONTROL and segment.text not in idle
+
+    for is_control, group in groupby(segments, key=acts):
+        stretch = list(group)
+        if is_control:
+            tokens += _control_tokens(stretch, tokenizer, len(tokens), text_length)
+        else:
+            tokens += _text_tokens(stretch, tokenizer, len(tokens), text_length)
+        text_length += sum(len(segment.text) for segment in stretch)
     return Prompt(tuple(segments), "".join(segment.text for segment in segments), tuple(tokens))
 
 
 def _control_tokens(
-    stretch: Sequence[Segment], tokenizer: Tokenizer, position: int, text_start: int
+    stretch: Iterable[Segment], tokenizer: Tokenizer, position: int, text_start: int
 ) -> Iterator[PromptToken]:
-    (segment,) = stretch
-    token_id = tokenizer.control_token_id(segment.text)
-    if token_id is None:
-        raise ValueError(f"the vocabulary must have the control token {segment.text}, but has not")
-    end = text_start + len(segment.text)
-    encoded = EncodedToken(token_id, segment.text, text_start, end, segment.text.encode())
-    yield PromptToken(position, encoded, segment.origin, segment.turn)
+    for number, segment in enumerate(stretch, start=position):
+        token_id = tokenizer.control_token_id(segment.text)
+        if token_id is None:
+            raise ValueError(
+                f"the vocabulary must have the control token {segment.text}, but has not"
+            )
+        end = text_start + len(segment.text)
+        encoded = EncodedToken(token_id, segment.text, text_start, end, segment.text.encode())
+        yield PromptToken(number, encoded, segment.origin, segment.turn)
+        text_start = end
 
 
 def _text_tokens(
     stretch: Sequence[Segment], tokenizer: Tokenizer, position: int, text_start: int
-) -> Iterator[PromptToken]:
+) -> list[PromptToken]:
     text = "".join(segment.text for segment in stretch)
-    # Segments without characters cover no token.
-    segments = [segment for segment in stretch if segment.text]
-    if not segments:
-        return
-    ends = accumulate(len(segment.text) for segment in segments)
-    remaining = iter(list(zip(segments, ends, strict=True))[1:])
-    segment, end = segments[0], len(segments[0].text)
-    encoded_tokens = tokenizer.encode_with_offsets(text, parse_control=False)
-    for number, token in enumerate(encoded_tokens, start=position):
-        while token.start >= end and end < len(text):
-            segment, end = next(remaining)
-        yield PromptToken(
-            number,
-            token if text_start == 0 else _shifted(token, text_start),
-            segment.origin,
-            segment.turn,
-            token.start == token.end,
-            token.end > end,
-        )
+    if not text:
+        return []
+    encoded = tokenizer.encode_with_offsets(text, parse_control=False)
+    if text_start:
+        encoded = [
+            EncodedToken(token_id, piece, start + text_start, end + text_start, raw)
+            for token_id, piece, start, end, raw in encoded
+        ]
+    starts = [token.start for token in encoded]
+    tokens: list[PromptToken] = []
+    end = text_start
+    for segment in stretch:
+        end += len(segment.text)
+        first, past = len(tokens), bisect_left(starts, end, len(tokens))
+        origin, turn = segment.origin, segment.turn
+        # One comprehension for each segment: a keystroke makes thousands of rows.
+        tokens += [
+            PromptToken(number, token, origin, turn)
+            for number, token in enumerate(encoded[first:past], start=position + first)
+        ]
+        if past > first and encoded[past - 1].end > end:
+            tokens[-1] = tokens[-1]._replace(crosses=True)
+    if encoded[0].start == encoded[0].end:
+        tokens[0] = tokens[0]._replace(is_phantom=True)
+    return tokens
+
+
+def cut_left(prompt: Prompt, keep: int) -> Prompt:
+    """The last `keep` tokens of a prompt, as `input_ids[-keep:]` leaves them.
+
+    A character whose first byte tokens are cut away stays in the text whole.
+    """
+    if keep >= len(prompt.tokens):
+        return prompt
+    tokens = prompt.tokens[len(prompt.tokens) - keep :]
+    start = tokens[0].encoded.start if tokens else len(prompt.text)
+    segments: list[Segment] = []
+    position = 0
+    for segment in prompt.segments:
+        end = position + len(segment.text)
+        if end > start:
+            part = segment.text[max(0, start - position) :]
+            segments.append(Segment(segment.origin, segment.turn, part, segment.is_typed))
+        position = end
+    return Prompt(
+        tuple(segments),
+        prompt.text[start:],
+        tuple(
+            token._replace(position=position, encoded=_shifted(token.encoded, -start))
+            for position, token in enumerate(tokens)
+        ),
+    )
 
 
 def _shifted(token: EncodedToken, by: int) -> EncodedToken:

@@ -12,6 +12,7 @@ from yuan_demo.core.budget import FittedPrompt, fit
 from yuan_demo.core.errors import PromptError, SamplingError
 from yuan_demo.core.generation import FinishReason, Timings
 from yuan_demo.core.messages import Message
+from yuan_demo.core.options import PromptOptions
 from yuan_demo.core.prompt import Prompt
 from yuan_demo.core.sampling import SamplingParams, in_range
 from yuan_demo.core.spelling import spell_answer
@@ -22,6 +23,8 @@ from yuan_demo.model.detokenizer import StreamingDetokenizer
 
 MIN_PROMPT_ROOM = 32
 """Tokens of the window that no reservation may take from the prompt."""
+MIN_WINDOW = 64
+"""The smallest window that a person may choose, in tokens."""
 
 SAMPLING_NAMES = ("max_new_tokens", "temperature", "top_k", "top_p", "repetition_penalty")
 """Settings that a generation_config.json names as we do."""
@@ -73,6 +76,11 @@ class ChatModel:
         return self.context_window - MIN_PROMPT_ROOM
 
     @property
+    def default_options(self) -> PromptOptions:
+        """How prompts are made at first."""
+        return PromptOptions(self.context_window, self.default_params.max_new_tokens)
+
+    @property
     def default_params(self) -> SamplingParams:
         """Where the sampling settings stand at first: what the model's own files ask for.
 
@@ -88,53 +96,58 @@ class ChatModel:
         )
 
     def fit(
-        self, messages: Sequence[Message], reserved: int, *, open_question: bool = True
+        self, messages: Sequence[Message], options: PromptOptions, *, open_question: bool = True
     ) -> FittedPrompt:
         """What would be sent; see `yuan_demo.core.budget.fit`.
 
         Raises:
-            SamplingError: `reserved` is no number of tokens.
-            PromptError: more is reserved than the window allows.
+            SamplingError: `options.reserved` is no number of tokens.
+            PromptError: the window is none that this model has, or more is reserved than it allows.
         """
+        options = self._checked(options)
+        return fit(messages, self.tokenizer, options, open_question=open_question)
+
+    def _checked(self, options: PromptOptions) -> PromptOptions:
+        """The options with whole numbers: a page or a JSON file may say 20.0 for 20."""
+        window, reserved = options.window, options.reserved
+        high = self.context_window
+        if not isinstance(window, int | float) or window not in range(MIN_WINDOW, high + 1):
+            raise PromptError("window_out_of_range", window=window, low=MIN_WINDOW, high=high)
+        limit = int(window) - MIN_PROMPT_ROOM
         if not in_range("max_new_tokens", reserved):
             raise SamplingError(
-                "setting_not_whole",
-                name="max_new_tokens",
-                value=reserved,
-                low=1,
-                high=self.max_reserved,
+                "setting_not_whole", name="max_new_tokens", value=reserved, low=1, high=limit
             )
-        if reserved > self.max_reserved:
-            raise PromptError(
-                "reserved_too_large",
-                reserved=reserved,
-                limit=self.max_reserved,
-                window=self.context_window,
-            )
-        return fit(
-            messages,
-            self.tokenizer,
-            window=self.context_window,
-            reserved=int(reserved),
-            open_question=open_question,
-        )
+        if reserved > limit:
+            raise PromptError("reserved_too_large", reserved=reserved, limit=limit, window=window)
+        return replace(options, window=int(window), reserved=int(reserved))
 
     def answer(
         self,
         messages: Sequence[Message],
         params: SamplingParams,
+        options: PromptOptions | None = None,
         cancelled: threading.Event | None = None,
     ) -> Iterator[Answer]:
         """Answers the last message: first the prompt as sent, then one `Answer` per token.
 
+        Args:
+            messages: the conversation; the last one is the question.
+            params: how tokens are chosen; `max_new_tokens` is what is reserved.
+            options: how the prompt is made; the defaults if left out.
+            cancelled: set to stop before the next forward pass.
+
         Raises:
-            PromptError: there is nothing to answer, or the last message alone does not fit.
+            PromptError: there is nothing to answer, or it does not fit.
             EngineError: the device could not compute the answer.
         """
         if not messages or not messages[-1].content.strip():
             raise PromptError("empty_message")
-        fitted = self.fit(messages, params.max_new_tokens)
+        options = replace(options or self.default_options, reserved=params.max_new_tokens)
+        fitted = self.fit(messages, options)
         fitted.require_fit()
+        # The answer may have been shrunk to make room.
+        params = replace(params, max_new_tokens=fitted.budget.reserved)
         if not params.greedy and params.seed is None:
             params = replace(params, seed=draw_seed())
         yield Answer(fitted)
@@ -158,5 +171,5 @@ class ChatModel:
     def spell(self, answer: Answer) -> Prompt:
         """The rows of the tokens that were generated."""
         prompt = answer.fitted.prompt
-        turn = prompt.segments[-1].turn
+        turn = prompt.tokens[-1].turn
         return spell_answer(answer.token_ids, self.tokenizer, len(prompt.tokens), turn)

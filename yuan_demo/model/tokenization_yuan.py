@@ -34,9 +34,11 @@ from yuan_demo.core.control_tokens import (
     UNK_TOKEN,
 )
 from yuan_demo.core.errors import CheckpointError
+from yuan_demo.core.options import EOS_TOKEN
 from yuan_demo.core.tokens import EncodedToken
 from yuan_demo.model.configuration_yuan import YuanConfig
 from yuan_demo.model.detokenizer import SPACE_MARK, StreamingDetokenizer
+from yuan_demo.model.recent_encodings import RecentEncodings
 
 CHAT_TEMPLATE = """
 {%- set chat = namespace(question=-1) -%}
@@ -121,6 +123,7 @@ class YuanTokenizer(SentencePieceBackend):
             extra_special_tokens=[token.content for token in added.values() if token.special],
             **kwargs | _FIXED_ARGUMENTS,
         )
+        self._recent = RecentEncodings()
 
     @property
     def eod_token_id(self) -> int:
@@ -128,7 +131,12 @@ class YuanTokenizer(SentencePieceBackend):
         return self._added_tokens_encoder[EOD_TOKEN]
 
     def control_token_id(self, token: str) -> int | None:
-        """Id of a token at which text is cut, None for any other text: `<n>` is not one."""
+        """Id of a control token, None for any other text: `<n>` is not one.
+
+        Those at which text is cut, and `</s>`, which no text gives.
+        """
+        if token == EOS_TOKEN:
+            return self.sp_model.piece_to_id(token)
         return self._added_tokens_encoder.get(token)
 
     def control_token(self, token_id: int) -> str | None:
@@ -194,27 +202,14 @@ class YuanTokenizer(SentencePieceBackend):
         if position < len(text):
             yield position, text[position:], None
 
-    def _tokens_of_stretch(self, stretch: str, start: int) -> Iterator[EncodedToken]:
-        """Encodes one stretch that begins at character `start` of the whole text.
-
-        SentencePiece encodes `▁` + stretch with each space written `▁`, one character for one, so
-        the pieces laid end to end are that string: walking along it finds every span.
-        """
-        token_ids = self.sp_model.encode(stretch)
-        pieces = self.sp_model.id_to_piece(token_ids)
-        are_bytes = self.sp_model.is_byte(token_ids)
-        position = -1  # in the stretch; the phantom mark stands before its first character
-        character = b""  # what byte tokens still have to spell of the character they are in
-        for token_id, piece, is_byte in zip(token_ids, pieces, are_bytes, strict=True):
-            if is_byte:
-                character = character or stretch[position].encode()
-                raw, character = character[:1], character[1:]
-                yield EncodedToken(token_id, piece, start + position, start + position + 1, raw)
-                position += not character
-            else:
-                first, position = max(position, 0), position + len(piece)
-                raw = stretch[first:position].encode()
-                yield EncodedToken(token_id, piece, start + first, start + position, raw)
+    def _tokens_of_stretch(self, stretch: str, start: int) -> Iterable[EncodedToken]:
+        """Encodes one stretch that begins at character `start` of the whole text."""
+        encoded = self._recent.encode(stretch, self.sp_model)
+        if not start:
+            return encoded
+        return (
+            token._replace(start=token.start + start, end=token.end + start) for token in encoded
+        )
 
     def _decode(
         self,

@@ -3,6 +3,7 @@
 Hiding an endpoint in Gradio does not close it, and anybody may call these: all input is checked.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -48,7 +49,7 @@ def add_api(model: ChatModel, defaults: SamplingParams) -> None:
         try:
             messages = [*conversation_of(history), Message("user", require_message(message))]
             reserved = defaults.max_new_tokens if max_new_tokens is None else max_new_tokens
-            fitted = model.fit(messages, reserved)
+            fitted = model.fit(messages, replace(model.default_options, reserved=reserved))
             fitted.require_fit()
         except PageError as error:
             raise gr.Error(error_text(error, "en")) from error

@@ -8,6 +8,7 @@ and a failed `.change` handler drops the deferred last keystroke.
 import logging
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -16,6 +17,7 @@ import gradio as gr
 from yuan_demo.core.budget import FittedPrompt
 from yuan_demo.core.errors import PageError
 from yuan_demo.core.messages import Message
+from yuan_demo.core.options import PromptOptions
 from yuan_demo.core.sampling import SamplingParams
 from yuan_demo.engine.chat import Answer, ChatModel
 from yuan_demo.ui import views
@@ -86,7 +88,7 @@ class PageHandlers:
         self, visitor: Visitor, params: SamplingParams, cancelled: threading.Event
     ) -> Iterator[tuple[str, Any]]:
         painted = 0.0
-        for answer in self.model.answer(visitor.messages, params, cancelled):
+        for answer in self.model.answer(visitor.messages, params, cancelled=cancelled):
             visitor.record(answer, cancelled)
             is_due = perf_counter() - painted >= PANEL_INTERVAL_SECONDS
             if is_due or answer.finish_reason:
@@ -101,7 +103,7 @@ class PageHandlers:
         try:
             text = require_message(message)
             if visitor.reserved is not None:
-                self.model.fit([Message("user", text)], visitor.reserved).require_fit()
+                self.model.fit([Message("user", text)], self._options(visitor)).require_fit()
         except PageError as error:
             return gr.validate(False, error_text(error, visitor.language))
         visitor.is_answering = True
@@ -142,13 +144,15 @@ class PageHandlers:
         if draft:
             # Before it is encoded: ten million pasted characters would take a minute.
             require_length(draft)
-            fitted = self.model.fit([*messages, Message("user", clean(draft))], visitor.reserved)
+            fitted = self.model.fit(
+                [*messages, Message("user", clean(draft))], self._options(visitor)
+            )
             error = _fault_of(draft, fitted)
             mode = "blocked" if error else "preview"
             return views.draft_view(fitted, mode, error and _sentences(error))
         if visitor.answer and visitor.has_asked(messages):
             return self._answer_view(visitor.answer, is_stopped=True)
-        fitted = self.model.fit(messages, visitor.reserved, open_question=False)
+        fitted = self.model.fit(messages, self._options(visitor), open_question=False)
         return views.draft_view(fitted, "history")
 
     def _answer_view(self, answer: Answer, *, is_stopped: bool = False) -> str:
@@ -158,13 +162,17 @@ class PageHandlers:
 
     def first_view(self, reserved: int) -> str:
         """The panel of a page that has not told anything yet."""
-        return views.draft_view(self.model.fit([], reserved, open_question=False), "empty")
+        options = replace(self.model.default_options, reserved=reserved)
+        return views.draft_view(self.model.fit([], options, open_question=False), "empty")
 
     def greet(self, language: Language, request: gr.Request) -> Any:
         """The page has loaded and tells its language; its examples come in that language."""
         visitor = self._visitor(request)
         visitor.language = "zh" if language == "zh" else "en"
         return gr.update(examples=[{"text": text} for text in EXAMPLES[visitor.language]])
+
+    def _options(self, visitor: Visitor) -> PromptOptions:
+        return replace(self.model.default_options, reserved=visitor.reserved)
 
     def _visitor(self, request: gr.Request) -> Visitor:
         default = language_of(request.headers.get("accept-language"))

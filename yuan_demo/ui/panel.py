@@ -104,7 +104,7 @@ def _glossary(tokenizer: Tokenizer) -> list[dict[str, Any]]:
 def _ids_of(name: str, tokenizer: Tokenizer) -> list[int]:
     """The one id of a control token, or the ids of the pieces that its name falls into."""
     token_id = tokenizer.control_token_id(name)
-    if token_id is not None:
+    if token_id is not None and CONTROL_TOKENS[name].cut:
         return [token_id]
     pieces = tokenizer.encode_with_offsets(name, parse_control=False)
     return [piece.token_id for piece in pieces if piece.start < piece.end]

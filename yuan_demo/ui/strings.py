@@ -65,6 +65,49 @@ ERRORS: dict[str, tuple[str, str]] = {
         "这条消息有 {tokens} 个词元，最多只能放下 {limit} 个：窗口 {window} 减去为回答预留的 "
         "{reserved}。请缩短 {over} 个词元，或在设置中减小回答长度。",
     ),
+    "pinned_too_long": (
+        "The turns that must stay and this message have {tokens} tokens, but only {limit} fit: the "
+        "window of {window} less {reserved} reserved for the answer. Unpin a turn, shorten the "
+        "message by {over}, or choose another way in the prompt settings.",
+        "必须保留的轮次加上这条消息共 {tokens} 个词元，最多只能放下 {limit} 个："
+        "窗口 {window} 减去为回答预留的 {reserved}。"
+        "请取消固定某一轮，或缩短 {over} 个词元，或在提示设置中换一种处理方式。",
+    ),
+    "window_full": (
+        "The context window is full: the prompt has {tokens} tokens, but only {limit} fit beside "
+        "the {reserved} reserved for the answer in a window of {window}. The baseline dies here; "
+        "you can let old turns be dropped (prompt settings), start a new chat, or shorten it by "
+        "{over}.",
+        "上下文窗口已满：提示有 {tokens} 个词元，窗口 {window} 减去为回答预留的 {reserved}，"
+        "最多只能放下 {limit} 个。基线程序到这里就会崩溃；你可以在提示设置中改为丢弃旧轮次、"
+        "开始新对话，或缩短 {over} 个词元。",
+    ),
+    "window_out_of_range": (
+        "The context window must be a whole number between {low} and {high}, but is {window}. "
+        "Change it in the prompt settings.",
+        "上下文窗口必须是 {low} 到 {high} 之间的整数，现在是 {window}。请在提示设置中修改。",
+    ),
+    "template_too_long": (
+        "A template must have at most {limit} characters, but has {count}. Shorten it.",
+        "模板最多 {limit} 个字符，现在有 {count} 个。请缩短。",
+    ),
+    "bad_question_template": (
+        "The template of the newest question must hold {{user}} once and not {{assistant}}, but is "
+        "“{template}”. Write for example {{user}}<sep>.",
+        "最新问题的模板必须恰好包含一个 {{user}}，且不含 {{assistant}}，现在是“{template}”。"
+        "例如可以写 {{user}}<sep>。",
+    ),
+    "bad_turn_template": (
+        "The template of an earlier turn must hold {{user}} once and behind it at most one "
+        "{{assistant}}, or be empty to leave the history out, but is “{template}”. Write for "
+        "example {{user}}<n>{{assistant}}<n>.",
+        "历史轮次的模板必须恰好包含一个 {{user}}，其后最多一个 {{assistant}}；留空表示不写历史。"
+        "现在是“{template}”。例如可以写 {{user}}<n>{{assistant}}<n>。",
+    ),
+    "unknown_format": (
+        "The prompt format must be one of {known}, but is {name}. Choose another.",
+        "提示格式必须是以下之一：{known}，现在是 {name}。请重新选择。",
+    ),
     "not_a_text": (
         "A message must be a text, but is of type {kind}. Send a string.",
         "消息必须是文本，现在的类型是 {kind}。请发送字符串。",
@@ -251,7 +294,7 @@ def language_of(accept_language: str | None) -> Language:
 def error_text(error: PageError, language: Language) -> str:
     """The sentence for an error, in the language of the page."""
     values: dict[str, Any] = dict(error.values)
-    if error.code == "message_too_long":
+    if "limit" in values and "tokens" in values:
         values["over"] = values["tokens"] - values["limit"]
     values = {k: f"{v:,}" if type(v) is int else v for k, v in values.items()}
     english, chinese = ERRORS.get(error.code, ERRORS["unexpected"])
