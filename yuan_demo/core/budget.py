@@ -62,6 +62,7 @@ class FittedPrompt:
         whole: what would have been sent had there been room for all of it.
         budget: where the window goes.
         options: what was asked for; `budget.reserved` may be less than it asked for.
+        turns: all turns of the conversation, oldest first.
         dropped: turns that had to go, oldest first; none of their tokens is sent.
         unwritten: earlier turns that the format does not write at all.
         fault: why it cannot be sent, or None.
@@ -71,6 +72,7 @@ class FittedPrompt:
     whole: Prompt
     budget: Budget
     options: PromptOptions
+    turns: tuple[Turn, ...] = ()
     dropped: tuple[Turn, ...] = ()
     unwritten: tuple[Turn, ...] = ()
     fault: Fault | None = None
@@ -139,7 +141,7 @@ def fit(
         options: how it is written, how much room there is, and what goes when that is too little.
         open_question: see `yuan_demo.core.prompt.render`.
     """
-    turns = turns_of(messages)
+    turns = all_turns = turns_of(messages)
     history = len(turns) - open_question
     unwritten: tuple[Turn, ...] = ()
     if not options.format.layout.writes_turns:
@@ -159,7 +161,7 @@ def fit(
         fitted = _fitted(prompt, whole, options, question, gone)
     else:
         fitted = _drop(turns, history, whole, tokenizer, options, question)
-    return replace(fitted, unwritten=unwritten)
+    return replace(fitted, options=options, turns=all_turns, unwritten=unwritten)
 
 
 def _drop(
@@ -171,6 +173,7 @@ def _drop(
     question: int | None,
 ) -> FittedPrompt:
     """Drops as few of the oldest turns as will do, and shrinks the answer first if asked to."""
+    asked = options.reserved
     if options.policy is Policy.SHRINK_ANSWER:
         least = min(options.reserved, MIN_ANSWER_TOKENS)
         spare = max(least, options.window - len(whole.tokens))
@@ -201,6 +204,9 @@ def _drop(
     fault: Fault | None = None
     if len(prompt.tokens) > limit:
         fault = "pinned_too_long" if len(droppable) < history else "message_too_long"
+    else:
+        # A turn is larger than what was missing: the answer gets the rest back.
+        options = replace(options, reserved=min(asked, options.window - len(prompt.tokens)))
     return _fitted(prompt, whole, options, question, tuple(droppable[:count]), fault)
 
 
@@ -246,4 +252,4 @@ def _fitted(
         options.reserved,
         excess,
     )
-    return FittedPrompt(prompt, whole, budget, options, dropped, fault=fault)
+    return FittedPrompt(prompt, whole, budget, options, dropped=dropped, fault=fault)

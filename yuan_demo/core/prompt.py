@@ -135,18 +135,16 @@ def _turn_segments(
 ) -> Iterator[Segment]:
     """An earlier turn. What joins a message that is not there is left out with it."""
     layout = prompt_format.layout
-    for place, message in enumerate(turn.messages):
-        is_question = message.role == "user"
-        if not is_question and not layout.writes_answers:
-            continue
-        if is_question:
+    written = [said for said in turn.messages if said.role == "user" or layout.writes_answers]
+    for place, message in enumerate(written):
+        if message.role == "user":
             yield from _literal(layout.before_user, turn.number)
-        elif place == 1 and turn.messages[0].role == "user":
+        elif place == 1 and written[0].role == "user":
             yield from _literal(layout.between, turn.number)
         elif place:
             yield from _literal(layout.after, turn.number)
         yield from _message_segments(message, turn.number, prompt_format, raw, loading)
-    if not is_last:
+    if written and not is_last:
         yield from _literal(layout.after, turn.number)
 
 
