@@ -25,7 +25,6 @@ BASELINE_PROMPT = 1038
 VISITORS = 10
 
 _RESERVED = 64
-_GREEDY = {"greedy": True, "repetition_penalty": 1.0}
 _INDENTATION = Path(__file__).resolve().parents[2] / "assets" / "indentation.json"
 
 
@@ -95,6 +94,15 @@ def _options(model: ChatModel, window: int) -> PromptOptions:
     return PromptOptions(window, min(_RESERVED, window // 2))
 
 
+def _greedy(model: ChatModel, longest: int = _RESERVED) -> dict[str, object]:
+    """Settings under which an answer is the same every time."""
+    return {
+        "greedy": True,
+        "repetition_penalty": 1.0,
+        "max_new_tokens": min(longest, model.max_reserved),
+    }
+
+
 def _whole(
     model: ChatModel, messages: Sequence[Message], draft: str, options: PromptOptions | None = None
 ) -> Prompt:
@@ -140,8 +148,8 @@ def _forgotten_name(model: ChatModel, language: Language) -> LessonStart:
         _say(language, "pinned"): replace(options, pinned=frozenset({1})),
     }
     table = _ways_out(model, messages, draft, ways, language)
-    settings = {"window": options.window, "max_new_tokens": options.reserved, **_GREEDY}
-    return LessonStart(messages, draft, settings | {"policy": Policy.DROP_OLDEST.value}, table)
+    settings = {"window": options.window, "policy": Policy.DROP_OLDEST.value}
+    return LessonStart(messages, draft, settings | _greedy(model), table)
 
 
 def _ways_out(
@@ -239,8 +247,8 @@ def _forgotten_flag(model: ChatModel, language: Language) -> LessonStart:
         reads = _pieces(token.encoded for token in tokens)
         rows.append((_say(language, f"loading_{loading}"), str(len(tokens)), reads))
     table = Table(_head(language, "loading", "prompt", "model_reads"), tuple(rows))
-    settings = {"loading": Loading.PLAIN.value, "format": "n_join", "max_new_tokens": _RESERVED}
-    return LessonStart(messages, draft, settings | _GREEDY, table)
+    settings = {"loading": Loading.PLAIN.value, "format": "n_join"}
+    return LessonStart(messages, draft, settings | _greedy(model), table)
 
 
 def _transformers_indentation(_model: ChatModel, language: Language) -> LessonStart:
@@ -277,17 +285,16 @@ def _roles(model: ChatModel, language: Language) -> LessonStart:
         label = _say(language, f"format_{name}")
         rows.append((label, str(len(prompt.tokens)), str(around)))
     table = Table(_head(language, "format", "prompt", "around"), tuple(rows))
-    return LessonStart(messages, draft, {"format": "roles", "max_new_tokens": 64} | _GREEDY, table)
+    return LessonStart(messages, draft, {"format": "roles"} | _greedy(model), table)
 
 
-def _repeats(_model: ChatModel, language: Language) -> LessonStart:
+def _repeats(model: ChatModel, language: Language) -> LessonStart:
     messages, draft = _history("repeats", language)
     same, other = _say(language, "same"), _say(language, "other_joke")
     tried = (("as_loaded", same), ("newline_format", same), ("edited", same), ("penalty", other))
     rows = tuple((_say(language, change), seen) for change, seen in tried)
-    settings = {"format": "n_join", "max_new_tokens": _RESERVED, **_GREEDY}
     table = Table(_head(language, "tried", "second_answer"), rows)
-    return LessonStart(messages, draft, settings, table)
+    return LessonStart(messages, draft, {"format": "n_join"} | _greedy(model), table)
 
 
 def _missing_sep(model: ChatModel, language: Language) -> LessonStart:
@@ -301,7 +308,7 @@ def _missing_sep(model: ChatModel, language: Language) -> LessonStart:
         label = _say(language, f"format_{prompt_format.name}")
         rows.append((label, prompt_format.question, _pieces(token.encoded for token in tokens)))
     table = Table(_head(language, "format", "template", "model_reads"), tuple(rows))
-    settings = {"format": "custom", "max_new_tokens": 2 * _RESERVED, **template, **_GREEDY}
+    settings = {"format": "custom"} | template | _greedy(model, 2 * _RESERVED)
     return LessonStart(messages, draft, settings, table)
 
 
