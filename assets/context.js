@@ -183,9 +183,10 @@ function drawTurn(turn, index) {
   const words = make('span', 'cx-words', turn.q.trim() || '…');
   words.dir = 'auto';
   const tokens = turn.s === 'kept' ? say('tokens', { n: turn.k }) : say('tokens_of', { n: turn.k, whole: turn.w });
-  row.append(make('b', '', turn.n), words, make('span', 'cx-tokens', tokens), make('span', 'cx-fate', say('turn_' + turn.s)));
-  if (isNewest || turn.s === 'unwritten') row.append(make('span'));
-  else row.append(pinButton(turn));
+  const facts = make('span', 'cx-facts');
+  facts.append(make('span', 'cx-tokens', tokens), make('span', 'cx-fate', say('turn_' + turn.s)));
+  row.append(make('b', '', turn.n), words, facts);
+  if (!isNewest && turn.s !== 'unwritten') row.append(pinButton(turn));
   const light = () => publish('light', { spans: turnSpans().filter(each => each.n === turn.n).map(each => [each.start, each.end]) });
   row.addEventListener('mouseenter', light);
   row.addEventListener('mouseleave', () => point());

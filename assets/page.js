@@ -70,8 +70,11 @@
     }).observe(document.querySelector('#conversation'), { childList: true, subtree: true });
   }
 
-  window.yuanDemo = {
+  Object.assign(window.yuanDemo, {
     setLanguage,
-    whenLoaded() { tendBox(); tendEditors(); restoreDraft(); document.documentElement.dataset.loaded = ''; },
-  };
+    whenLoaded() {
+      tendBox(); tendEditors(); window.yuanDemo.tendChat(); restoreDraft();
+      document.documentElement.dataset.loaded = '';
+    },
+  });
 })();

@@ -180,10 +180,14 @@ function drawGone(position, text, n) {
 }
 
 // --- what stays ------------------------------------------------------------------------------------------
+// The origins that are in the list, as they look there.
 function drawKey() {
-  $('tp-key').replaceChildren(...Object.keys(ORIGINS).map(code => {
+  const present = Object.keys(ORIGINS).filter(code => cells.origins.includes(code)), key = present.join('');
+  if ($('tp-key').dataset.key === key) return;
+  $('tp-key').dataset.key = key;
+  $('tp-key').replaceChildren(...present.map(code => {
     const entry = make('span');
-    entry.append(make('i', 'k ' + code, code === 'c' ? '<>' : code === 'j' ? '·' : 'a'), say(ORIGINS[code]));
+    entry.append(make('i', 'like ' + code, code === 'c' ? '<>' : code === 'j' ? '·' : 'a'), say(ORIGINS[code]));
     return entry;
   }));
 }
@@ -206,7 +210,7 @@ function wire() {
   $('tk-find').textContent = say('search');
   $('tk-find').addEventListener('click', () => openSearch(search.hidden));
   $('tk-copy').textContent = say('copy');
-  wireSearch(); wireCopy(); drawKey(); drawGlossary();
+  wireSearch(); wireCopy(); drawGlossary();
   $('tk-findings-head').addEventListener('click', () => { wantsFindings = $('tk-findings-list').hidden; drawFindings(); });
   const changes = makeButton('', say('show_change'), () => {
     showsChange = !showsChange;
@@ -229,7 +233,7 @@ function draw(newView) {
   const follows = (isPreview || isAtEnd()) && search.hidden && !list.contains(document.activeElement);
   view = newView;
   cells = view.cellList;
-  drawState(); drawMissing(); drawFindings(); redraw();
+  drawState(); drawMissing(); drawFindings(); drawKey(); redraw();
   if (follows) list.scrollTop = list.scrollHeight;
 }
 

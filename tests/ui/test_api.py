@@ -22,7 +22,7 @@ def model(tiny_loaded: Any) -> ChatModel:
 def endpoint(model: ChatModel) -> Callable[[str], Callable[..., Any]]:
     """The function behind an endpoint, by its name."""
     with gr.Blocks() as demo:
-        add_api(model, model.default_params)
+        add_api(model)
     functions = {fn.api_name: fn.fn for fn in demo.fns.values()}
     return functions.__getitem__
 

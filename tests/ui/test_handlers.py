@@ -21,7 +21,7 @@ SETTINGS = {
     "top_k": 40,
     "top_p": 0.9,
     "repetition_penalty": 1.0,
-    "seed": None,
+    "seed": -1,
 }
 
 
@@ -64,7 +64,21 @@ def handlers(tiny_loaded: Any) -> PageHandlers:
 def ask(handlers: PageHandlers, message: Any, history: Any = None, **changes: Any) -> list[Any]:
     """Everything that the chat handler yields."""
     request = changes.pop("request", page())
-    return list(handlers.chat(message, history or [], **SETTINGS | changes, request=request))
+    history = changes.pop("history", history or [])
+    return list(chat(handlers, message, history, request=request, **changes))
+
+
+def chat(
+    handlers: PageHandlers, message: Any, history: Any, *, request: Any, **changes: Any
+) -> Iterator[Any]:
+    return handlers.chat(message, history, request, *handlers.defaults.changed(SETTINGS | changes))
+
+
+def preview(
+    handlers: PageHandlers, draft: Any, history: Any, reserved: Any, request: Any, **changes: Any
+) -> Any:
+    settings = handlers.defaults.changed({"max_new_tokens": reserved, **changes})
+    return handlers.preview(draft, history, request, *settings)
 
 
 def view_of(value: Any) -> dict[str, Any]:
@@ -170,7 +184,7 @@ def test_whatever_comes_in_the_chat_never_raises(
 
     assert is_notice(said)
     # The page is not left waiting for an answer that will not come.
-    assert not is_skip(handlers.preview("你好", [], 8, page()))
+    assert not is_skip(preview(handlers, "你好", [], 8, page()))
 
 
 @pytest.mark.parametrize("name", ["temperature", "repetition_penalty"])
@@ -182,7 +196,7 @@ def test_a_slider_at_a_whole_number_works(handlers: PageHandlers, name: str):
 
 def test_stopping_ends_the_answer_and_keeps_what_it_wrote(handlers: PageHandlers):
     outputs = []
-    for output in handlers.chat("你好", [], **SETTINGS | {"max_new_tokens": 500}, request=page()):
+    for output in chat(handlers, "你好", [], max_new_tokens=500, request=page()):
         outputs.append(output)
         if len(outputs) == 5:
             handlers.stop(page())
@@ -194,7 +208,7 @@ def test_stopping_ends_the_answer_and_keeps_what_it_wrote(handlers: PageHandlers
 
 
 def test_stopping_one_page_leaves_the_others_alone(handlers: PageHandlers):
-    answers = handlers.chat("你好", [], **SETTINGS, request=page("mine"))
+    answers = chat(handlers, "你好", [], request=page("mine"))
     next(answers)
 
     handlers.stop(page("yours"))
@@ -203,7 +217,7 @@ def test_stopping_one_page_leaves_the_others_alone(handlers: PageHandlers):
 
 
 def test_closing_a_page_ends_its_answer(handlers: PageHandlers):
-    answers = handlers.chat("你好", [], **SETTINGS | {"max_new_tokens": 500}, request=page())
+    answers = chat(handlers, "你好", [], max_new_tokens=500, request=page())
     next(answers)
 
     handlers.leave(page())
@@ -228,7 +242,7 @@ def test_closing_a_page_ends_its_answer(handlers: PageHandlers):
 def test_what_cannot_be_sent_is_refused_with_the_reason(
     handlers: PageHandlers, message: str, code: str, language: str
 ):
-    handlers.preview("", [], 100, page(language=language))
+    preview(handlers, "", [], 100, page(language=language))
 
     verdict = handlers.validate(message, page(language=language))
 
@@ -247,7 +261,7 @@ def test_the_place_of_half_a_character_is_told(handlers: PageHandlers):
 
 @pytest.mark.parametrize("message", ["你好", "<sep>", "👨‍👩‍👧", "مرحبا", "<script>", "\u200b"])
 def test_what_can_be_sent_is_let_through(handlers: PageHandlers, message: str):
-    handlers.preview("", [], 100, page())
+    preview(handlers, "", [], 100, page())
 
     assert handlers.validate(message, page())["is_valid"] is True
 
@@ -258,16 +272,16 @@ def test_what_can_be_sent_is_let_through(handlers: PageHandlers, message: str):
 def test_a_draft_is_shown_as_it_would_be_sent(handlers: PageHandlers):
     history = [user("你好"), assistant("您好")]
 
-    preview = view_of(handlers.preview("天气", history, 8, page()))
+    shown = view_of(preview(handlers, "天气", history, 8, page()))
     sent = view_of(ask(handlers, "天气", history)[0][1])
 
-    assert preview["mode"] == "preview"
-    assert preview["cells"] == sent["cells"]
-    assert {**preview["bar"], "answer": 0} == sent["bar"]
+    assert shown["mode"] == "preview"
+    assert shown["cells"] == sent["cells"]
+    assert {**shown["bar"], "answer": 0} == sent["bar"]
 
 
 def test_a_draft_that_is_too_long_is_shown_with_the_reason(handlers: PageHandlers):
-    view = view_of(handlers.preview("好" * 5000, [], 8, page()))
+    view = view_of(preview(handlers, "好" * 5000, [], 8, page()))
 
     assert view["error"]["en"].startswith("This message has")
     assert view["error"]["zh"].startswith("这条消息有")
@@ -275,8 +289,8 @@ def test_a_draft_that_is_too_long_is_shown_with_the_reason(handlers: PageHandler
 
 
 def test_no_draft_shows_the_history_and_no_history_nothing(handlers: PageHandlers):
-    history = view_of(handlers.preview("", [user("你好"), assistant("您好")], 8, page()))
-    nothing = view_of(handlers.preview("", [], 8, page()))
+    history = view_of(preview(handlers, "", [user("你好"), assistant("您好")], 8, page()))
+    nothing = view_of(preview(handlers, "", [], 8, page()))
 
     assert (history["mode"], nothing["mode"]) == ("history", "empty")
     assert "".join(history["cells"]["t"]) == "你好<n>您好"
@@ -286,23 +300,23 @@ def test_after_an_answer_the_panel_stays_on_what_was_sent(handlers: PageHandlers
     outputs = ask(handlers, "你好")
     history = [user("你好"), assistant(outputs[-1][0])]
 
-    assert view_of(handlers.preview("", history, 8, page())) == view_of(outputs[-1][1])
+    assert view_of(preview(handlers, "", history, 8, page())) == view_of(outputs[-1][1])
     # Until the conversation is another one.
     other = [user("天气"), assistant("好")]
-    assert view_of(handlers.preview("", other, 8, page()))["mode"] == "history"
+    assert view_of(preview(handlers, "", other, 8, page()))["mode"] == "history"
 
 
 def test_while_an_answer_comes_the_panel_is_its_own(handlers: PageHandlers):
-    answers = handlers.chat("你好", [], **SETTINGS, request=page())
+    answers = chat(handlers, "你好", [], request=page())
     next(answers)
 
-    assert is_skip(handlers.preview("", [], 8, page()))
+    assert is_skip(preview(handlers, "", [], 8, page()))
     list(answers)
-    assert not is_skip(handlers.preview("", [], 8, page()))
+    assert not is_skip(preview(handlers, "", [], 8, page()))
 
 
 def test_a_reservation_that_cannot_be_is_an_error_in_the_panel(handlers: PageHandlers):
-    view = view_of(handlers.preview("你好", [], 5000, page()))
+    view = view_of(preview(handlers, "你好", [], 5000, page()))
 
     assert (view["mode"], "at most 992" in view["error"]["en"]) == ("empty", True)
 
@@ -314,17 +328,17 @@ def test_a_reservation_that_cannot_be_is_an_error_in_the_panel(handlers: PageHan
 def test_whatever_comes_in_the_panel_never_raises(
     handlers: PageHandlers, draft: Any, history: Any, reserved: Any
 ):
-    assert view_of(handlers.preview(draft, history, reserved, page()))["mode"]
+    assert view_of(preview(handlers, draft, history, reserved, page()))["mode"]
 
 
 # --- the page -----------------------------------------------------------------------------------
 
 
 def test_the_first_view_is_empty_and_adds_up(handlers: PageHandlers):
-    view = view_of(handlers.first_view(100))
+    view = view_of(handlers.first_view())
 
     assert view["mode"] == "empty"
-    assert (view["bar"]["free"], view["bar"]["reserved"]) == (924, 100)
+    assert view["bar"]["free"] + view["bar"]["reserved"] == view["bar"]["window"] == 1024
 
 
 @pytest.mark.parametrize(("told", "language"), [("zh", "zh"), ("en", "en"), ("xx", "en")])
@@ -340,7 +354,7 @@ def test_a_page_that_tells_its_language_is_answered_in_it(
 def test_a_model_with_a_small_window_starts(tiny_loaded: Any):
     small = PageHandlers(ChatModel(replace(tiny_loaded, context_length=64)))
 
-    assert view_of(small.first_view(small.model.default_params.max_new_tokens))["bar"]["free"] == 48
+    assert view_of(small.first_view())["bar"]["free"] == 48
 
 
 def test_a_draft_too_long_to_look_at_is_refused_before_it_is_encoded(
@@ -350,6 +364,6 @@ def test_a_draft_too_long_to_look_at_is_refused_before_it_is_encoded(
         pytest.fail("encoded")
 
     monkeypatch.setattr(handlers.model, "fit", fit)
-    view = view_of(handlers.preview("a" * 200_001, [], 8, page()))
+    view = view_of(preview(handlers, "a" * 200_001, [], 8, page()))
 
     assert "200,000" in view["error"]["en"]

@@ -4,7 +4,7 @@ import pytest
 
 from yuan_demo.core.errors import PageError
 from yuan_demo.core.messages import Message
-from yuan_demo.ui.history import conversation_of, notice, restored
+from yuan_demo.ui.history import conversation_of, event, notice, placed_messages, restored, shown
 
 
 def user(content: Any, **more: Any) -> dict[str, Any]:
@@ -86,18 +86,18 @@ def test_odd_metadata_is_no_notice_and_no_failure(metadata: Any):
     history = [assistant("a", metadata=metadata)]
 
     assert conversation_of(history) == (Message("assistant", "a"),)
-    assert conversation_of(restored(history)) == (Message("assistant", "a"),)
+    assert conversation_of(restored(history, "Full")) == (Message("assistant", "a"),)
 
 
 def test_what_a_browser_kept_comes_back_as_it_was():
     kept = [user("a"), as_gradio_returns(notice("no")), user(parts("b")), assistant("<b>c</b>")]
 
-    back = restored(kept)
+    back = restored(kept, "Full")
 
     assert conversation_of(back) == conversation_of(kept)
     assert [item["role"] for item in back] == ["user", "assistant", "user", "assistant"]
     assert [item["content"] for item in back][1] == parts("⚠️ no")
-    assert restored(back) == back
+    assert restored(back, "Full") == back
 
 
 def test_nothing_but_roles_texts_and_notices_comes_back():
@@ -106,7 +106,7 @@ def test_nothing_but_roles_texts_and_notices_comes_back():
         {"role": "system", "content": "s"},
     ]
 
-    assert restored(kept) == [user(parts("a"))]
+    assert restored(kept, "Full") == [user(parts("a"))]
 
 
 @pytest.mark.parametrize(
@@ -115,4 +115,31 @@ def test_nothing_but_roles_texts_and_notices_comes_back():
     ids=repr,
 )
 def test_what_is_no_history_comes_back_as_none(kept: Any):
-    assert restored(kept) == []
+    assert restored(kept, "Full") == []
+
+
+def test_an_event_is_not_sent_and_the_question_before_it_is():
+    history = [user("a"), event("Full", "gone: turn 1"), assistant("b")]
+
+    assert conversation_of(history) == (Message("user", "a"), Message("assistant", "b"))
+
+
+def test_an_event_that_a_browser_kept_is_an_event_with_our_title():
+    kept = as_gradio_returns(event("<b>evil</b>", "gone"))
+
+    (back,) = restored([kept], "Full")
+
+    assert back["metadata"]["title"] == "Full"
+    assert conversation_of([back]) == ()
+
+
+def test_messages_are_told_with_their_places_among_notices_and_events():
+    history = [user("a"), notice("no"), user("b"), event("Full", "gone"), assistant("c")]
+
+    assert placed_messages(history) == [(2, Message("user", "b")), (4, Message("assistant", "c"))]
+
+
+def test_a_conversation_that_is_shown_reads_back_the_same():
+    said = (Message("user", " <b>\n x"), Message("assistant", "\n<sep>"))
+
+    assert conversation_of(shown(said)) == said

@@ -8,18 +8,18 @@ import pytest
 
 from yuan_demo.core.control_tokens import CONTROL_TOKENS
 from yuan_demo.core.errors import EngineError, PageError, PromptError, SamplingError
+from yuan_demo.ui.label_strings import LABELS, PARTS
+from yuan_demo.ui.panel_strings import PANEL
 from yuan_demo.ui.strings import (
     ERRORS,
     EXAMPLES,
     GRADIO_OWN,
-    LABELS,
-    PANEL,
     error_text,
     language_of,
 )
 
 PROJECT = Path(__file__).resolve().parents[2]
-TABLES = {"LABELS": LABELS, "ERRORS": ERRORS, "PANEL": PANEL}
+TABLES = {"LABELS": LABELS, "PARTS": PARTS, "ERRORS": ERRORS, "PANEL": PANEL}
 PAGE_ERRORS = {kind.__name__ for kind in (PageError, PromptError, SamplingError, EngineError)}
 REWORKED = {code: {"over"} for code in ("message_too_long", "pinned_too_long", "window_full")}
 """Places that `error_text` fills from the other values."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import regex
 
-from yuan_demo.core.budget import fit
+from yuan_demo.core.budget import FittedPrompt, fit
 from yuan_demo.core.control_tokens import CONTROL_TOKENS
 from yuan_demo.core.generation import Timings
 from yuan_demo.core.messages import Message, turns_of
@@ -15,7 +15,8 @@ from yuan_demo.core.options import PromptOptions
 from yuan_demo.core.prompt import Prompt, render, tokenize
 from yuan_demo.core.spelling import spell_answer
 from yuan_demo.engine.chat import Answer
-from yuan_demo.ui.views import answer_view, cells_of, draft_view, error_view
+from yuan_demo.ui.cells import cells_of
+from yuan_demo.ui.views import PromptView, Surroundings, error_view
 
 PHANTOM, CROSSES, TYPED = 1, 2, 4
 Draw = Callable[[random.Random], tuple[Message, ...]]
@@ -222,6 +223,10 @@ def test_time_grows_with_the_text_and_not_with_its_square(tiny_loaded: Any):
 # --- views --------------------------------------------------------------------------------------
 
 
+def prompt_view(fitted: FittedPrompt, **around: Any) -> PromptView:
+    return PromptView(fitted, Surroundings(2048, **around))
+
+
 def bar_sum(view: dict[str, Any]) -> int:
     return sum(view["bar"][part] for part in ("history", "message", "answer", "reserved", "free"))
 
@@ -234,7 +239,7 @@ def answer_of(tokenizer: Any, text: str, finish: Any = None, timings: Any = None
 
 def view_of(answer: Answer, tokenizer: Any, **kwargs: Any) -> dict[str, Any]:
     spelled = spell_answer(answer.token_ids, tokenizer, len(answer.fitted.prompt.tokens), 2)
-    return json.loads(answer_view(answer, spelled, **kwargs))
+    return json.loads(prompt_view(answer.fitted).answer(answer, spelled, **kwargs))
 
 
 @pytest.mark.parametrize("question", ["你好", "好" * 200], ids=["fits", "too long"])
@@ -246,12 +251,18 @@ def test_a_preview_adds_up_to_the_window_and_names_what_falls_out(tokenizer: Any
     ]
     fitted = fit(messages, tokenizer, PromptOptions(100, 30))
 
-    view = json.loads(draft_view(fitted, "preview", {"en": "no", "zh": "不"}))
+    view = json.loads(prompt_view(fitted).draft("preview", {"en": "no", "zh": "不"}))
 
     assert bar_sum(view) == view["bar"]["window"] == 100
     assert min(view["bar"].values()) >= 0
     assert (view["mode"], view["error"]) == ("preview", {"en": "no", "zh": "不"})
-    assert view["dropped"] == {"turns": [1], "tokens": fitted.dropped_tokens}
+    assert view["dropped"] == {
+        "turns": [1],
+        "tokens": fitted.dropped_tokens,
+        "before": len(fitted.whole.tokens),
+        "after": len(fitted.prompt.tokens),
+        "policy": "drop_oldest",
+    }
     assert view["prompt_tokens"] == len(fitted.prompt.tokens) == len(view["cells"]["i"])
     assert view["bar"]["message"] + view["bar"]["excess"] == view["prompt_tokens"]
 
@@ -261,7 +272,7 @@ def test_a_history_adds_up_and_nothing_is_an_empty_view(tokenizer: Any):
     fitted = fit(messages, tokenizer, PromptOptions(100, 30), open_question=False)
     nothing = fit([], tokenizer, PromptOptions(100, 30), open_question=False)
 
-    view, empty = (json.loads(draft_view(item, "history")) for item in (fitted, nothing))
+    view, empty = (json.loads(prompt_view(item).draft("history")) for item in (fitted, nothing))
 
     assert (view["mode"], empty["mode"]) == ("history", "empty")
     assert bar_sum(view) == bar_sum(empty) == 100
@@ -320,7 +331,7 @@ def test_speed_is_told_when_there_is_one(tokenizer: Any):
 def test_a_view_is_ascii_and_a_lone_surrogate_survives_it(tokenizer: Any):
     fitted = fit([Message("user", "a\ud800é</script>")], tokenizer, PromptOptions(100, 30))
 
-    text = draft_view(fitted, "preview")
+    text = prompt_view(fitted).draft("preview")
 
     assert text.isascii()
     assert "".join(json.loads(text)["cells"]["t"]) == "a\ud800é</script><sep>"

@@ -10,10 +10,10 @@ HELLO = (Message("user", "你好"),)
 def test_a_page_is_remembered_with_its_language():
     visitors = Visitors()
     page = visitors.of("a", "zh")
-    page.reserved = 7
+    page.is_page = True
 
     assert visitors.of("a", "en") is page
-    assert (page.language, page.reserved) == ("zh", 7)
+    assert (page.language, page.is_page) == ("zh", True)
 
 
 def test_pages_share_nothing():

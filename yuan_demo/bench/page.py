@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yuan_demo.bench import BenchError
-from yuan_demo.ui.strings import LABELS
+from yuan_demo.ui.label_strings import LABELS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

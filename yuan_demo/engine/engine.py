@@ -81,21 +81,64 @@ class Engine:
             logits = self._forward(chunk, cache)
         return logits
 
+    def read(
+        self,
+        input_ids: Sequence[int],
+        continuation: Sequence[int],
+        candidates: int,
+        cancelled: threading.Event | None = None,
+    ) -> tuple[list[tuple[int, float]], list[float]] | None:
+        """Reads a prompt and what is to follow it, without generating.
+
+        Args:
+            input_ids: the prompt.
+            continuation: ids that are rated; may be empty.
+            candidates: how many of the most likely next tokens are named.
+            cancelled: set to stop before the next forward pass.
+
+        Returns:
+            (id, probability) of the tokens most likely to follow the prompt, best first, and the
+            natural logarithm of the probability of each id of the continuation given all before
+            it; None if cancelled.
+
+        Raises:
+            EngineError: the prompt is empty or fills the window, or the device ran out of memory.
+        """
+        _check_prompt([*input_ids, *continuation[:-1]], self.context_window)
+        cancelled = cancelled or threading.Event()
+        cache = DynamicCache(config=self._model.config)
+        ids = torch.tensor([[*input_ids, *continuation]], device=self._model.device)
+        logits = self._prefill(ids[:, : len(input_ids)], cache, cancelled)
+        if logits is None:
+            return None
+        best = logits[0].float().softmax(-1).topk(min(candidates, logits.shape[-1]))
+        logprobs: list[float] = []
+        rest = ids[:, len(input_ids) :]
+        for chunk in rest.split(PREFILL_CHUNK, dim=-1) if continuation else ():
+            if cancelled.is_set():
+                return None
+            # Row t of `logits` rates token t of the chunk; the last row rates what comes after it.
+            behind = self._forward(chunk, cache, keep=chunk.shape[-1])
+            rows = torch.cat([logits, behind[:-1]]).float().log_softmax(-1)
+            logprobs += rows.gather(-1, chunk[0].unsqueeze(-1))[:, 0].tolist()
+            logits = behind[-1:]
+        return list(zip(best.indices.tolist(), best.values.tolist(), strict=True)), logprobs
+
     # A decorator, not a `with` around the loop: inference mode belongs to the thread, and a
     # generator that is suspended inside it would leave it switched on for whoever runs next.
     @torch.inference_mode()
-    def _forward(self, ids: torch.Tensor, cache: DynamicCache) -> torch.Tensor:
-        """Logits after the last of `ids` [1, T]: [1, V]."""
+    def _forward(self, ids: torch.Tensor, cache: DynamicCache, keep: int = 1) -> torch.Tensor:
+        """Logits after each of the last `keep` of `ids` [1, T]: [keep, V]."""
         try:
             with self._turn:
                 output = self._model(
-                    input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1
+                    input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=keep
                 )
         except RuntimeError as error:
             if not _is_out_of_memory(error):
                 raise
             raise EngineError("out_of_memory", tokens=cache.get_seq_length()) from error
-        return output.logits[:, -1]
+        return output.logits[0]
 
     def _finish_reason(
         self, token_id: int, timings: Timings, params: SamplingParams

@@ -3,23 +3,25 @@
 Hiding an endpoint in Gradio does not close it, and anybody may call these: all input is checked.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
+from yuan_demo.core.budget import FittedPrompt
 from yuan_demo.core.errors import PageError
+from yuan_demo.core.lint import Finding, lint
 from yuan_demo.core.messages import Message
 from yuan_demo.core.prompt import PromptToken
-from yuan_demo.core.sampling import SamplingParams
 from yuan_demo.engine.chat import ChatModel
 from yuan_demo.ui.checks import require_message, require_text
 from yuan_demo.ui.history import conversation_of
+from yuan_demo.ui.page_settings import PageSettings
 from yuan_demo.ui.strings import error_text
 
 
-def add_api(model: ChatModel, defaults: SamplingParams) -> None:
+def add_api(model: ChatModel) -> None:
     """Adds the endpoints to the page that is being built."""
+    defaults = PageSettings.defaults(model)
 
     def tokenize(text: str, parse_control: bool = False) -> dict[str, Any]:
         """Encodes a text. With parse_control, control tokens in it are read as such.
@@ -41,35 +43,50 @@ def add_api(model: ChatModel, defaults: SamplingParams) -> None:
         message: str,
         history: list[dict[str, Any]] | None = None,
         max_new_tokens: int | None = None,
+        settings: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """The prompt that sending `message` after `history` would give the model.
 
-        Returns the tokens with their origins, the budget of the window, and the dropped turns.
+        `settings` are those of the page by name, where they differ from its defaults: format,
+        turn_template, question_template, raw, loading, policy, window, pinned.
+
+        Returns the tokens with their origins, the budget of the window, the dropped turns, and
+        what the linter found.
         """
         try:
             messages = [*conversation_of(history), Message("user", require_message(message))]
-            reserved = defaults.max_new_tokens if max_new_tokens is None else max_new_tokens
-            fitted = model.fit(messages, replace(model.default_options, reserved=reserved))
+            chosen = defaults.changed(settings if isinstance(settings, dict) else {})
+            if max_new_tokens is not None:
+                chosen = chosen._replace(max_new_tokens=max_new_tokens)
+            fitted = model.fit(messages, chosen.options())
             fitted.require_fit()
         except PageError as error:
             raise gr.Error(error_text(error, "en")) from error
-        budget = fitted.budget
-        return {
-            "input_ids": list(fitted.prompt.input_ids),
-            "tokens": [_row(token) for token in fitted.prompt.tokens],
-            "text": fitted.prompt.text,
-            "budget": {
-                "window": budget.window,
-                "history": budget.history,
-                "message": budget.message,
-                "reserved": budget.reserved,
-                "free": budget.free,
-            },
-            "dropped_turns": [turn.number for turn in fitted.dropped],
-        }
+        return _inspected(fitted, lint(messages, fitted, model.tokenizer))
 
     gr.api(tokenize, api_name="tokenize")
     gr.api(inspect, api_name="inspect")
+
+
+def _inspected(fitted: FittedPrompt, findings: tuple[Finding, ...]) -> dict[str, Any]:
+    budget = fitted.budget
+    return {
+        "input_ids": list(fitted.prompt.input_ids),
+        "tokens": [_row(token) for token in fitted.prompt.tokens],
+        "text": fitted.prompt.text,
+        "budget": {
+            "window": budget.window,
+            "history": budget.history,
+            "message": budget.message,
+            "reserved": budget.reserved,
+            "free": budget.free,
+        },
+        "dropped_turns": [turn.number for turn in fitted.dropped],
+        "findings": [
+            {"code": finding.code, "severity": str(finding.severity), "tokens": finding.spans}
+            for finding in findings
+        ],
+    }
 
 
 def _row(token: PromptToken) -> dict[str, Any]:

@@ -5,19 +5,23 @@ from typing import Any
 
 import gradio as gr
 
-from yuan_demo.core.sampling import SamplingParams
+from yuan_demo.core.formats import CUSTOM
 from yuan_demo.engine.chat import ChatModel
+from yuan_demo.ui import panel as parts
 from yuan_demo.ui.api import add_api
 from yuan_demo.ui.chatbot import VerbatimChatbot
-from yuan_demo.ui.handlers import RANDOM_SEED, PageHandlers
-from yuan_demo.ui.history import restored
-from yuan_demo.ui.panel import page_header, token_panel
-from yuan_demo.ui.strings import EXAMPLES, GRADIO_OWN, LABELS
+from yuan_demo.ui.compare import CompareHandlers
+from yuan_demo.ui.controls import Controls, format_choices, make_controls
+from yuan_demo.ui.handlers import PageHandlers
+from yuan_demo.ui.scene_handlers import SceneHandlers
+from yuan_demo.ui.strings import EXAMPLES
+from yuan_demo.ui.words import I18N
 
-# Fixed, both: Gradio draws a fresh secret per process, and what was stored under another one is
+# Fixed, all: Gradio draws a fresh secret per process, and what was stored under another one is
 # unreadable after a restart. It is no secret, and hides nothing from whoever has the browser.
 _HISTORY_KEY = "yuan-demo-conversation"
-_HISTORY_SECRET = "yuan-demo-v1"
+_STASH_KEY = "yuan-demo-set-aside"
+_SECRET = "yuan-demo-v1"
 
 MAX_ANSWERS_AT_ONCE = 32
 """Answers computed at the same time; Gradio queues the others and shows their place."""
@@ -25,88 +29,149 @@ MAX_ANSWERS_AT_ONCE = 32
 # Past the queue, where it would wait behind answers; unseen; not for programs.
 _QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
-I18N = gr.I18n(
-    **{
-        "en": {key: english for key, (english, _) in LABELS.items()},
-        "zh-CN": {key: chinese for key, (_, chinese) in LABELS.items()} | GRADIO_OWN,
-    }
-)
+
+@dataclass(frozen=True, slots=True)
+class _Formats:
+    """What the Formats tab is made of, beside the settings."""
+
+    other: gr.Dropdown
+    reference: gr.Textbox
+    ask: gr.Button
+    result: gr.HTML
 
 
 @dataclass(frozen=True, slots=True)
-class _Settings:
-    """The sampling controls, in the order in which the chat function takes them."""
+class _Page:
+    """Everything on the page that events read or change."""
 
-    max_new_tokens: gr.Slider
-    greedy: gr.Checkbox
-    temperature: gr.Slider
-    top_k: gr.Slider
-    top_p: gr.Slider
-    repetition_penalty: gr.Slider
-    seed: gr.Number
+    chat: gr.ChatInterface
+    controls: Controls
+    header: gr.HTML
+    banner: gr.HTML
+    context: gr.HTML
+    tokens: gr.HTML
+    formats_tab: gr.Tab
+    formats: _Formats
+    lessons: gr.HTML
+    store: gr.BrowserState
+    stash: gr.BrowserState
+    language: gr.Textbox
+    link: gr.Textbox
 
-    def components(self) -> list[Any]:
-        return [getattr(self, name) for name in self.__slots__]
+    @property
+    def histories(self) -> list[Any]:
+        """The conversation in all three places where Gradio keeps it."""
+        return [self.chat.chatbot, self.chat.chatbot_state, self.chat.chatbot_value]
+
+    @property
+    def said(self) -> list[Any]:
+        """What is typed and what was said."""
+        return [self.chat.textbox, self.chat.chatbot]
+
+    @property
+    def scene(self) -> list[Any]:
+        """All that a link, a lesson or a repair puts up (`scene_handlers.SCENE_OUTPUTS`)."""
+        return [*self.histories, self.chat.textbox, *self.controls.components()]
 
 
 def build_demo(model: ChatModel) -> gr.Blocks:
     """Builds the page around the model that answers and tokenizes."""
     handlers = PageHandlers(model)
-    defaults = model.default_params
     with gr.Blocks(
         title="Yuan2 demo · 源2.0 演示",
         fill_height=True,
         fill_width=True,
         analytics_enabled=False,
     ) as demo:
-        page_header()
-        language = gr.Textbox(visible=False)
-        store = gr.BrowserState([], storage_key=_HISTORY_KEY, secret=_HISTORY_SECRET)
-        with gr.Row(scale=1, equal_height=False, elem_id="page"):
-            # The chat takes the panel as an output, so the panel must exist before it.
-            left = gr.Column(scale=3, min_width=340, elem_id="chat-column")
-            with gr.Column(scale=2, min_width=320, elem_id="panel-column"):
-                panel = token_panel(model, handlers.first_view(defaults.max_new_tokens))
-            with left:
-                settings = _settings(model, defaults)
-                chat = _chat(handlers, settings, panel)
-        repaint = _wire_panel(handlers, chat, settings, panel)
-        _wire_history(demo, handlers, chat, store, repaint)
-        _wire_language(demo, handlers, chat, language)
-        add_api(model, defaults)
+        page = _lay_out(handlers)
+        repaint = _wire_panel(handlers, page)
+        _wire_scenes(SceneHandlers(handlers), page, repaint)
+        _wire_formats(CompareHandlers(handlers), page)
+        _wire_loading(demo, handlers, page, repaint)
+        add_api(model)
     demo.queue(default_concurrency_limit=MAX_ANSWERS_AT_ONCE)
     return demo
 
 
-def _settings(model: ChatModel, defaults: SamplingParams) -> _Settings:
-    """The controls, not yet placed: the chat puts them into its fold-out."""
+# --- layout -------------------------------------------------------------------------------------
 
-    def slider(name: str, low: float, high: float, step: float) -> gr.Slider:
-        return gr.Slider(
-            low,
-            # A model's own default may lie beyond what the slider offers otherwise.
-            max(high, getattr(defaults, name)),
-            getattr(defaults, name),
-            step=step,
-            label=I18N(name),
-            info=I18N(f"{name}_info"),
-            render=False,
-        )
 
-    return _Settings(
-        slider("max_new_tokens", 1, model.max_reserved, 1),
-        gr.Checkbox(defaults.greedy, label=I18N("greedy"), info=I18N("greedy_info"), render=False),
-        slider("temperature", 0.05, 2, 0.05),
-        slider("top_k", 0, 200, 1),
-        slider("top_p", 0.05, 1, 0.05),
-        slider("repetition_penalty", 0.8, 2, 0.05),
-        gr.Number(
-            RANDOM_SEED, label=I18N("seed"), info=I18N("seed_info"), precision=0, render=False
-        ),
+def _lay_out(handlers: PageHandlers) -> _Page:
+    model = handlers.model
+    header = parts.page_header()
+    language, link = gr.Textbox(visible=False), gr.Textbox(visible=False)
+    store = gr.BrowserState([], storage_key=_HISTORY_KEY, secret=_SECRET)
+    stash = gr.BrowserState(None, storage_key=_STASH_KEY, secret=_SECRET)
+    controls = make_controls(model)
+    with gr.Row(scale=1, equal_height=False, elem_id="page"):
+        # The chat takes the panel as an output, so the panel must exist before it.
+        left = gr.Column(scale=3, min_width=340, elem_id="chat-column")
+        with gr.Column(scale=2, min_width=320, elem_id="token-panel"):
+            banner = parts.lesson_banner()
+            context = parts.context_panel(handlers.first_view())
+            with gr.Tabs(elem_id="panel-tabs"):
+                with gr.Tab(I18N("tab_prompt")):
+                    tokens = parts.token_list()
+                    _lay_out_prompt_settings(controls)
+                with gr.Tab(I18N("tab_formats")) as formats_tab:
+                    formats = _lay_out_formats(controls)
+                with gr.Tab(I18N("tab_lessons")):
+                    lessons = parts.lesson_list()
+        with left:
+            chat = _lay_out_chat(handlers, controls, context)
+    return _Page(
+        chat,
+        controls,
+        header,
+        banner,
+        context,
+        tokens,
+        formats_tab,
+        formats,
+        lessons,
+        store,
+        stash,
+        language,
+        link,
     )
 
 
-def _chat(handlers: PageHandlers, settings: _Settings, panel: gr.HTML) -> gr.ChatInterface:
+def _lay_out_prompt_settings(controls: Controls) -> None:
+    with gr.Accordion(I18N("prompt_settings"), open=False, elem_id="prompt-settings"):
+        controls.policy.render()
+        controls.window.render()
+        controls.raw.render()
+        controls.loading.render()
+        controls.pinned.render()
+
+
+def _lay_out_formats(controls: Controls) -> _Formats:
+    with gr.Row(elem_id="format-choices"):
+        controls.format.render()
+        other = gr.Dropdown(
+            format_choices(),
+            value="roles",
+            label=I18N("compare_with"),
+            info=I18N("compare_with_info"),
+        )
+    with gr.Group(visible=False) as templates:
+        controls.turn_template.render()
+        controls.question_template.render()
+    for choice in (controls.format, other):
+        choice.change(
+            lambda *names: gr.update(visible=CUSTOM in names),
+            [controls.format, other],
+            templates,
+            **_QUIET,
+        )
+    reference = gr.Textbox(
+        label=I18N("reference"), info=I18N("reference_info"), lines=1, max_lines=4
+    )
+    ask = gr.Button(I18N("compare"), variant="primary")
+    return _Formats(other, reference, ask, parts.format_comparison())
+
+
+def _lay_out_chat(handlers: PageHandlers, controls: Controls, context: gr.HTML) -> gr.ChatInterface:
     return gr.ChatInterface(
         handlers.chat,
         chatbot=VerbatimChatbot(
@@ -132,9 +197,10 @@ def _chat(handlers: PageHandlers, settings: _Settings, panel: gr.HTML) -> gr.Cha
             elem_id="message-box",
             render=False,
         ),
-        additional_inputs=settings.components(),
+        # Those that stand in the panel are already placed; the chat places the others.
+        additional_inputs=controls.components(),
         additional_inputs_accordion=gr.Accordion(I18N("settings"), open=False, render=False),
-        additional_outputs=[panel],
+        additional_outputs=[context],
         examples=[[text] for text in EXAMPLES["en"]],
         run_examples_on_click=False,
         editable=True,
@@ -146,60 +212,88 @@ def _chat(handlers: PageHandlers, settings: _Settings, panel: gr.HTML) -> gr.Cha
     )
 
 
-def _wire_panel(
-    handlers: PageHandlers, chat: gr.ChatInterface, settings: _Settings, panel: gr.HTML
-) -> dict[str, Any]:
+# --- wiring -------------------------------------------------------------------------------------
+
+
+def _wire_panel(handlers: PageHandlers, page: _Page) -> dict[str, Any]:
     """Repaints the panel on every edit; returns the repaint for those who change more."""
+    chat, controls = page.chat, page.controls
     repaint = {
         "fn": handlers.preview,
-        "inputs": [chat.textbox, chat.chatbot, settings.max_new_tokens],
-        "outputs": panel,
+        "inputs": [*page.said, *controls.components()],
+        "outputs": page.context,
         "trigger_mode": "always_last",
         **_QUIET,
     }
     # `.change`, not `.input`: the latter fires on key presses only, and so misses deleting,
     # pasting and every Chinese input method (Gradio 6.31).
     chat.textbox.change(**repaint)
-    chat.chatbot.clear(**repaint)
-    settings.max_new_tokens.change(**repaint)
+    for control in controls.of_the_prompt():
+        control.change(**repaint)
+    # Pins are numbers of turns, and these are gone.
+    chat.chatbot.clear(lambda: [], None, controls.pinned, **_QUIET).then(**repaint)
     return repaint
 
 
-def _wire_history(
-    demo: gr.Blocks,
-    handlers: PageHandlers,
-    chat: gr.ChatInterface,
-    store: gr.BrowserState,
-    repaint: dict[str, Any],
+def _wire_scenes(scenes: SceneHandlers, page: _Page, repaint: dict[str, Any]) -> None:
+    """Lessons, repairs, pins, links, and the way back to one's own conversation."""
+    settings, everything = page.controls.components(), [*page.scene, page.banner, page.stash]
+    page.lessons.lesson(
+        scenes.open_lesson, [*page.said, page.stash, *settings], everything, **_QUIET
+    ).then(**repaint)
+    page.banner.back(scenes.come_back, page.stash, everything, **_QUIET).then(**repaint)
+    page.tokens.repair(scenes.repair, [*page.said, *settings], page.scene, **_QUIET).then(**repaint)
+    page.context.pin(scenes.pin, page.controls.pinned, page.controls.pinned, **_QUIET).then(
+        **repaint
+    )
+    page.header.share(scenes.share, [*page.said, *settings], page.header, **_QUIET)
+
+
+def _wire_formats(compare: CompareHandlers, page: _Page) -> None:
+    formats = page.formats
+    inputs = [*page.said, formats.reference, formats.other, *page.controls.components()]
+    changes = (page.formats_tab.select, page.controls.format.change, formats.other.change)
+    for event in changes:
+        event(compare.tokens, inputs, formats.result, **_QUIET)
+    formats.ask.click(
+        compare.ask,
+        inputs,
+        formats.result,
+        concurrency_limit=1,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+
+
+def _wire_loading(
+    demo: gr.Blocks, handlers: PageHandlers, page: _Page, repaint: dict[str, Any]
 ) -> None:
     """Keeps the conversation: over a stop, a reload, and a restart of the server."""
-    everywhere = [chat.chatbot, chat.chatbot_state, chat.chatbot_value]
+    chat, scenes = page.chat, SceneHandlers(handlers)
     # Gradio's own stop only cancels: what the page shows would be missing from the state that the
     # next message is sent with (6.31).
     chat.textbox.stop(handlers.stop, **_QUIET).then(
-        lambda shown: (shown, shown), chat.chatbot, everywhere[1:], **_QUIET
+        lambda shown: (shown, shown), chat.chatbot, page.histories[1:], **_QUIET
     ).then(**repaint)
     # In the page, without a trip to the server: this fires on every streamed token. Not before the
     # kept conversation is back: a page that is left while it loads would store its empty chat.
     chat.chatbot.change(
         None,
-        [chat.chatbot, store],
-        store,
+        [chat.chatbot, page.store],
+        page.store,
         js="(shown, kept) => ['loaded' in document.documentElement.dataset ? shown : kept]",
     )
-    demo.load(lambda kept: [restored(kept)] * 3, store, everywhere, **_QUIET).then(
-        None, js="() => window.yuanDemo.whenLoaded()"
-    ).then(**repaint)
-
-
-def _wire_language(
-    demo: gr.Blocks, handlers: PageHandlers, chat: gr.ChatInterface, language: gr.Textbox
-) -> None:
     demo.load(
         handlers.greet,
-        language,
+        page.language,
         chat.chatbot,
         js="() => document.documentElement.lang.startsWith('zh') ? 'zh' : 'en'",
         **_QUIET,
-    )
+    ).then(
+        scenes.restore,
+        [page.store, page.link, page.stash],
+        [*page.scene, page.banner, page.stash],
+        js="async (kept, _, stash) => [kept, await window.yuanDemo.readLink(), stash]",
+        **_QUIET,
+    ).then(None, js="() => window.yuanDemo.whenLoaded()").then(**repaint)
     demo.unload(handlers.leave)

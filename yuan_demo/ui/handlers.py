@@ -1,4 +1,4 @@
-"""What happens on every event of the page: plain values in, plain values out.
+"""What happens on every event of the chat and its panel: plain values in, plain values out.
 
 No handler lets an exception out. Gradio 6.31 does not run `.then()` after a failed event, so an
 exception in the chat function would leave the message box locked until the page is loaded anew;
@@ -7,8 +7,7 @@ and a failed `.change` handler drops the deferred last keystroke.
 
 import logging
 import threading
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -16,14 +15,15 @@ import gradio as gr
 
 from yuan_demo.core.budget import FittedPrompt
 from yuan_demo.core.errors import PageError
+from yuan_demo.core.lint import lint
 from yuan_demo.core.messages import Message
-from yuan_demo.core.options import PromptOptions
-from yuan_demo.core.sampling import SamplingParams
+from yuan_demo.core.prompt import PromptToken
 from yuan_demo.engine.chat import Answer, ChatModel
-from yuan_demo.ui import views
 from yuan_demo.ui.checks import clean, require_length, require_message
-from yuan_demo.ui.history import conversation_of, notice
-from yuan_demo.ui.strings import EXAMPLES, Language, error_text, language_of
+from yuan_demo.ui.history import event, notice, placed_messages
+from yuan_demo.ui.page_settings import PageSettings
+from yuan_demo.ui.strings import EXAMPLES, Language, error_text, event_texts, language_of
+from yuan_demo.ui.views import Mode, PromptView, Surroundings, error_view
 from yuan_demo.ui.visitors import Visitor, Visitors
 
 logger = logging.getLogger(__name__)
@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 PANEL_INTERVAL_SECONDS = 0.1
 """The panel follows a streaming answer ten times a second; the text follows every token."""
 
-RANDOM_SEED = -1
-"""Stands for "draw one"; a number and not None, so that programs may leave the seed out."""
+Placed = list[tuple[int, Message]]
+"""Messages, each with its place in the chat."""
 
 
 class PageHandlers:
@@ -40,6 +40,7 @@ class PageHandlers:
 
     def __init__(self, model: ChatModel) -> None:
         self.model = model
+        self.defaults = PageSettings.defaults(model)
         self._visitors = Visitors()
 
     # --- chat -----------------------------------------------------------------------------------
@@ -48,33 +49,18 @@ class PageHandlers:
         self,
         message: str,
         history: list[dict[str, Any]],
-        max_new_tokens: int,
-        greedy: bool,
-        temperature: float,
-        top_k: int,
-        top_p: float,
-        repetition_penalty: float,
-        seed: int,
         request: gr.Request,
+        *settings: Any,
     ) -> Iterator[tuple[Any, Any]]:
         """Answers a message; yields (answer so far, view of the panel)."""
-        visitor = self._visitor(request)
+        visitor = self.visitor(request)
+        previous = visitor.sent
         cancelled = visitor.begin()
         try:
-            visitor.messages = (
-                *conversation_of(history),
-                Message("user", require_message(message)),
-            )
-            params = SamplingParams(
-                max_new_tokens,
-                greedy,
-                temperature,
-                top_k,
-                top_p,
-                repetition_penalty,
-                None if seed == RANDOM_SEED else seed,
-            )
-            yield from self._stream(visitor, params, cancelled)
+            placed = placed_messages(history)
+            placed.append((len(history), Message("user", require_message(message))))
+            visitor.messages = tuple(said for _, said in placed)
+            yield from self._stream(visitor, placed, PageSettings(*settings), previous, cancelled)
         except PageError as error:
             yield notice(error_text(error, visitor.language)), _error_view(error)
         except Exception:
@@ -82,28 +68,46 @@ class PageHandlers:
             error = PageError("unexpected")
             yield notice(error_text(error, visitor.language)), _error_view(error)
         finally:
+            if visitor.answer and visitor.cancelled is cancelled:
+                visitor.sent = self._tokens(visitor.answer)
             visitor.end(cancelled)
 
     def _stream(
-        self, visitor: Visitor, params: SamplingParams, cancelled: threading.Event
-    ) -> Iterator[tuple[str, Any]]:
+        self,
+        visitor: Visitor,
+        placed: Placed,
+        settings: PageSettings,
+        previous: Sequence[PromptToken] | None,
+        cancelled: threading.Event,
+    ) -> Iterator[tuple[Any, Any]]:
+        params, options = settings.params(), settings.options()
         painted = 0.0
-        for answer in self.model.answer(visitor.messages, params, cancelled=cancelled):
+        events: list[Any] = []
+        for answer in self.model.answer(visitor.messages, params, options, cancelled):
+            if visitor.view is None:
+                visitor.view = self._prompt_view(placed, answer.fitted, previous)
+                events = _events(answer.fitted, visitor)
             visitor.record(answer, cancelled)
+            said = [*events, answer.text] if events else answer.text
             is_due = perf_counter() - painted >= PANEL_INTERVAL_SECONDS
             if is_due or answer.finish_reason:
                 painted = perf_counter()
-                yield answer.text, self._answer_view(answer)
+                yield said, visitor.view.answer(answer, self.model.spell(answer))
             else:
-                yield answer.text, gr.skip()
+                yield said, gr.skip()
+
+    def _tokens(self, answer: Answer) -> tuple[PromptToken, ...]:
+        return (*answer.fitted.prompt.tokens, *self.model.spell(answer).tokens)
 
     def validate(self, message: str, request: gr.Request) -> Any:
         """Refuses a message that cannot be sent; it stays in the box, with the reason beside it."""
-        visitor = self._visitor(request)
+        visitor = self.visitor(request)
         try:
             text = require_message(message)
-            if visitor.reserved is not None:
-                self.model.fit([Message("user", text)], self._options(visitor)).require_fit()
+            if visitor.settings is not None:
+                visitor.settings.params()
+                messages = [*visitor.history, Message("user", text)]
+                self.model.fit(messages, visitor.settings.options()).require_fit()
         except PageError as error:
             return gr.validate(False, error_text(error, visitor.language))
         visitor.is_answering = True
@@ -111,7 +115,7 @@ class PageHandlers:
 
     def stop(self, request: gr.Request) -> None:
         """Ends the answer of this page before its next forward pass."""
-        self._visitor(request).cancelled.set()
+        self.visitor(request).cancelled.set()
 
     def leave(self, request: gr.Request) -> None:
         """The page was closed."""
@@ -120,63 +124,84 @@ class PageHandlers:
     # --- panel ----------------------------------------------------------------------------------
 
     def preview(
-        self,
-        draft: str,
-        history: list[dict[str, Any]],
-        max_new_tokens: int,
-        request: gr.Request,
+        self, draft: str, history: list[dict[str, Any]], request: gr.Request, *settings: Any
     ) -> Any:
         """The panel while nothing is being answered: the prompt that Enter would send."""
-        visitor = self._visitor(request)
-        visitor.reserved = max_new_tokens
+        visitor = self.visitor(request)
+        visitor.settings = PageSettings(*settings)
         # Sending clears the box, which is no edit: the answer paints the panel from here on.
         if visitor.is_answering:
             return gr.skip()
         try:
-            return self._draft_view(visitor, draft or "", conversation_of(history))
+            placed = placed_messages(history)
+            visitor.history = tuple(message for _, message in placed)
+            return self._draft_view(visitor, draft or "", placed)
         except PageError as error:
             return _error_view(error)
         except Exception:
             logger.exception("the panel handler failed")
             return gr.skip()
 
-    def _draft_view(self, visitor: Visitor, draft: str, messages: tuple[Message, ...]) -> str:
+    def _draft_view(self, visitor: Visitor, draft: str, placed: Placed) -> str:
+        if not draft and visitor.answer and visitor.view and visitor.has_asked(visitor.history):
+            return visitor.view.answer(
+                visitor.answer, self.model.spell(visitor.answer), is_stopped=True
+            )
+        options = visitor.settings.options()
+        mode: Mode = "history"
+        error = None
         if draft:
             # Before it is encoded: ten million pasted characters would take a minute.
             require_length(draft)
-            fitted = self.model.fit(
-                [*messages, Message("user", clean(draft))], self._options(visitor)
-            )
+            placed = [*placed, (-1, Message("user", clean(draft)))]
+            fitted = self.model.fit([message for _, message in placed], options)
             error = _fault_of(draft, fitted)
             mode = "blocked" if error else "preview"
-            return views.draft_view(fitted, mode, error and _sentences(error))
-        if visitor.answer and visitor.has_asked(messages):
-            return self._answer_view(visitor.answer, is_stopped=True)
-        fitted = self.model.fit(messages, self._options(visitor), open_question=False)
-        return views.draft_view(fitted, "history")
+        else:
+            fitted = self.model.fit(visitor.history, options, open_question=False)
+        view = self._prompt_view(placed, fitted, visitor.sent, open_question=bool(draft))
+        return view.draft(mode, error and _sentences(error))
 
-    def _answer_view(self, answer: Answer, *, is_stopped: bool = False) -> str:
-        return views.answer_view(answer, self.model.spell(answer), is_stopped=is_stopped)
+    def _prompt_view(
+        self,
+        placed: Placed,
+        fitted: FittedPrompt,
+        last_sent: Sequence[PromptToken] | None,
+        *,
+        open_question: bool = True,
+    ) -> PromptView:
+        messages = [message for _, message in placed]
+        findings = lint(messages, fitted, self.model.tokenizer, open_question=open_question)
+        around = Surroundings(
+            self.model.loaded.context_length, [place for place, _ in placed], findings, last_sent
+        )
+        return PromptView(fitted, around)
 
     # --- the page -------------------------------------------------------------------------------
 
-    def first_view(self, reserved: int) -> str:
+    def first_view(self) -> str:
         """The panel of a page that has not told anything yet."""
-        options = replace(self.model.default_options, reserved=reserved)
-        return views.draft_view(self.model.fit([], options, open_question=False), "empty")
+        fitted = self.model.fit([], self.defaults.options(), open_question=False)
+        return self._prompt_view([], fitted, None, open_question=False).draft("empty")
 
     def greet(self, language: Language, request: gr.Request) -> Any:
         """The page has loaded and tells its language; its examples come in that language."""
-        visitor = self._visitor(request)
+        visitor = self.visitor(request)
+        visitor.is_page = True
         visitor.language = "zh" if language == "zh" else "en"
         return gr.update(examples=[{"text": text} for text in EXAMPLES[visitor.language]])
 
-    def _options(self, visitor: Visitor) -> PromptOptions:
-        return replace(self.model.default_options, reserved=visitor.reserved)
-
-    def _visitor(self, request: gr.Request) -> Visitor:
+    def visitor(self, request: gr.Request) -> Visitor:
+        """What is remembered of the page that a request comes from."""
         default = language_of(request.headers.get("accept-language"))
         return self._visitors.of(request.session_hash, default)
+
+
+def _events(fitted: FittedPrompt, visitor: Visitor) -> list[Any]:
+    """What the chat tells before the answer; a program reads it in the view."""
+    if not visitor.is_page or not fitted.dropped_tokens:
+        return []
+    return [event(*event_texts(fitted, visitor.language))]
 
 
 def _fault_of(draft: str, fitted: FittedPrompt) -> PageError | None:
@@ -194,4 +219,4 @@ def _sentences(error: PageError) -> dict[str, str]:
 
 
 def _error_view(error: PageError) -> str:
-    return views.error_view(_sentences(error))
+    return error_view(_sentences(error))

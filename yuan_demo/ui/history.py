@@ -1,9 +1,11 @@
 """Gradio's chat history, in and out.
 
-Gradio hands a message back as a list of parts; a notice of ours (an error sentence in the place
-of an answer) stands in the chat, but was never said by the model and is never sent to it.
+Gradio hands a message back as a list of parts. Two kinds of messages stand in the chat, but were
+never said by the model and are never sent to it: a notice, which is an error sentence in the place
+of an answer, and an event, which tells what had to go before an answer.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from yuan_demo.core.errors import PageError
@@ -11,7 +13,7 @@ from yuan_demo.core.messages import Message
 from yuan_demo.ui.chatbot import unescape
 from yuan_demo.ui.checks import clean, require_length
 
-_NOTICE_ID = "notice"
+_NOTICE_ID, _EVENT_ID = "notice", "event"
 
 
 def notice(text: str) -> dict[str, Any]:
@@ -19,43 +21,72 @@ def notice(text: str) -> dict[str, Any]:
     return {"role": "assistant", "content": f"⚠️ {text}", "metadata": {"id": _NOTICE_ID}}
 
 
+def event(title: str, text: str) -> dict[str, Any]:
+    """What happened to the conversation before the answer that follows it; folded away."""
+    metadata = {"id": _EVENT_ID, "title": title, "status": "done"}
+    return {"role": "assistant", "content": text, "metadata": metadata}
+
+
 def conversation_of(history: list[dict[str, Any]] | None) -> tuple[Message, ...]:
     """The messages that the model may see.
-
-    A question that a notice answers was refused or failed: the model never saw it, nor will it.
 
     Raises:
         PageError: the history, which anybody may send over the API, is not a list of messages.
     """
+    return tuple(message for _, message in placed_messages(history))
+
+
+def placed_messages(history: list[dict[str, Any]] | None) -> list[tuple[int, Message]]:
+    """The messages that the model may see, each with its place in the chat.
+
+    A question that a notice answers was refused or failed: the model never saw it, nor will it.
+
+    Raises:
+        PageError: the history is not a list of messages.
+    """
     if not isinstance(history, list | None):
         raise PageError("bad_history", index=0)
-    messages = []
+    placed: list[tuple[int, Message]] = []
     for index, item in enumerate(history or ()):
         if not isinstance(item, dict) or item.get("role") not in ("user", "assistant"):
             raise PageError("bad_history", index=index)
-        if _is_notice(item):
-            if messages and messages[-1].role == "user":
-                messages.pop()
-        else:
+        kind = _kind(item)
+        if kind == _NOTICE_ID:
+            if placed and placed[-1][1].role == "user":
+                placed.pop()
+        elif kind != _EVENT_ID:
             text = _text_of(item.get("content"), index)
-            messages.append(Message(item["role"], clean(text) if item["role"] == "user" else text))
-    return tuple(messages)
+            message = Message(item["role"], clean(text) if item["role"] == "user" else text)
+            placed.append((index, message))
+    return placed
 
 
-def restored(kept: Any) -> list[dict[str, Any]]:
+def shown(messages: Iterable[Message]) -> list[dict[str, Any]]:
+    """A conversation as the chat takes it."""
+    # In parts, as Gradio itself holds it: its retry and undo read them.
+    return [
+        {"role": message.role, "content": [{"type": "text", "text": message.content}]}
+        for message in messages
+    ]
+
+
+def restored(kept: Any, event_title: str) -> list[dict[str, Any]]:
     """The history that a browser kept, as the chat takes it; nothing if it is no history.
 
     What it kept is what the page held, so the texts are escaped (`VerbatimChatbot`).
 
-    The browser's storage is anybody's to write: only roles, texts and notices come back.
+    The browser's storage is anybody's to write: only roles, texts, notices and events come back.
     """
+    metadata = {
+        _NOTICE_ID: {"id": _NOTICE_ID},
+        _EVENT_ID: {"id": _EVENT_ID, "title": event_title, "status": "done"},
+    }
     try:
         return [
             {
                 "role": item["role"],
-                # In parts, as Gradio itself holds it: its retry and undo read them.
                 "content": [{"type": "text", "text": unescape(_text_of(item["content"], index))}],
-                **({"metadata": {"id": _NOTICE_ID}} if _is_notice(item) else {}),
+                **({"metadata": metadata[_kind(item)]} if _kind(item) in metadata else {}),
             }
             for index, item in enumerate(kept or [])
             if item["role"] in ("user", "assistant")
@@ -64,9 +95,10 @@ def restored(kept: Any) -> list[dict[str, Any]]:
         return []
 
 
-def _is_notice(item: dict[str, Any]) -> bool:
+def _kind(item: dict[str, Any]) -> Any:
     metadata = item.get("metadata")
-    return isinstance(metadata, dict) and metadata.get("id") == _NOTICE_ID
+    kind = metadata.get("id") if isinstance(metadata, dict) else None
+    return kind if isinstance(kind, str) else None
 
 
 def _text_of(content: Any, index: int) -> str:

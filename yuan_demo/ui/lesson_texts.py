@@ -119,13 +119,13 @@ LESSON_TEXTS: dict[str, tuple[Both, Both, Both]] = {
     "forgotten_flag": (
         ("A forgotten flag ruins the prompt", "忘了一个参数，提示就坏了"),
         (
-            "Yuan2's tokenizer must be loaded with two flags switched off and fifteen tokens "
-            "added. Forget it and there is no error: the prompt only starts with <s>, its <sep> "
-            "falls into three pieces, and </s> stands at the end, where the model has already "
-            "closed the text. The answers turn into nonsense.",
-            "加载源2.0的分词器时，要关掉两个参数，并添加十五个词元。忘了也不会报错："
-            "只是提示开头多了 <s>，<sep> 碎成三个词片，末尾又多了 </s>，等于告诉模型文本已经结束。"
-            "于是回答变得莫名其妙。",
+            "Yuan2's tokenizer must be loaded with two flags switched off, <eod> named as its end, "
+            "and fifteen tokens added. Forget it and there is no error: the prompt only starts "
+            "with <s>, its <sep> falls into three pieces, and </s> stands at the end. The answers "
+            "of the small model turn into nonsense.",
+            "加载源2.0的分词器时，要关掉两个参数、指定 <eod> 为结束符，并添加十五个词元。忘了也不会报错："
+            "只是提示开头多了 <s>，<sep> 碎成三个词片，末尾又多了 </s>。"
+            "于是小模型的回答变得莫名其妙。",
         ),
         (
             "Send the question, then set the loading back to exact and retry. The table shows "

@@ -1,4 +1,4 @@
-"""The token panel and the head of the page: components with markup of their own.
+"""The components of the page with markup of their own, and the scripts and styles they need.
 
 The markup is fixed; all data goes through props and `textContent`. Gradio fills Handlebars and
 then evaluates the result as a JavaScript template literal, so a value inside a template could run
@@ -14,67 +14,35 @@ import gradio as gr
 from yuan_demo.core.control_tokens import CONTROL_TOKENS
 from yuan_demo.core.tokens import Tokenizer
 from yuan_demo.engine.chat import ChatModel
-from yuan_demo.ui.strings import PANEL
+from yuan_demo.ui.label_strings import LABELS, PARTS
+from yuan_demo.ui.lesson_texts import LESSON_WORDS
+from yuan_demo.ui.lessons import LESSONS
+from yuan_demo.ui.lint_strings import FINDINGS, REPAIRS
+from yuan_demo.ui.panel_strings import PANEL
 
 _ASSETS = Path(__file__).resolve().parents[2] / "assets"
-
-_PANEL_HTML = """
-<div class="tp">
-  <div class="tp-model"></div>
-  <div class="tp-card">
-    <div class="tp-bar-head"></div>
-    <div class="tp-bar" role="img"></div>
-    <div class="tp-legend"></div>
-  </div>
-  <div class="tp-notice" role="status"></div>
-  <div class="tp-card">
-    <div class="tp-tools">
-      <div class="tp-state"></div><div class="tp-switch" role="group"></div>
-    </div>
-    <div class="tp-list" tabindex="0"></div>
-    <div class="tp-key"></div>
-  </div>
-  <details class="tp-card"><summary></summary><dl class="tp-glossary"></dl></details>
-  <div class="tp-tip" role="tooltip"></div>
-</div>
-"""
 
 _HEADER_HTML = """
 <header class="hd">
   <h1>Yuan2 <span></span></h1><p></p>
+  <button type="button" class="hd-share"></button>
   <div class="hd-lang" role="group">
     <button type="button" data-language="zh" lang="zh">中文</button>
     <button type="button" data-language="en" lang="en">English</button>
   </div>
+  <dialog></dialog>
 </header>
 """
 
+_CONTEXT_HTML = '<div class="cx"></div>'
+_TOKENS_HTML = '<div class="tl"></div>'
 
-def token_panel(model: ChatModel, value: str) -> gr.HTML:
-    """The panel beside the chat; its value is a view of `yuan_demo.ui.views`."""
-    return gr.HTML(
-        value,
-        html_template=_PANEL_HTML,
-        js_on_load=asset("panel.js"),
-        apply_default_css=False,
-        elem_id="token-panel",
-        words=json.dumps(PANEL),
-        glossary=json.dumps(_glossary(model.tokenizer)),
-        model=json.dumps(_model_facts(model)),
-    )
-
-
-def page_styles() -> str:
-    """The style sheet of the page.
-
-    The panel's part is here and not in its `css_template`: Gradio writes that anew with every
-    value, and the browser then restyles every token (40 ms a keystroke against 8; 6.31).
-    """
-    return f"{asset('page.css')}\n#token-panel {{ {asset('panel.css')} }}"
+_SCRIPTS = ("page.js", "tools.js", "link.js", "chat.js")
+"""Run before Gradio's own, in this order."""
 
 
 def page_header() -> gr.HTML:
-    """Name of the demo and the language switch."""
+    """Name of the demo, the language switch, and the link; its value is a scene for a link."""
     return gr.HTML(
         "",
         html_template=_HEADER_HTML,
@@ -85,9 +53,85 @@ def page_header() -> gr.HTML:
     )
 
 
+def context_panel(value: str) -> gr.HTML:
+    """The model, the context bar and the turns; its value is a view of `yuan_demo.ui.views`, which
+    it hands on to the token list and the chat."""
+    return _part("context-panel", _CONTEXT_HTML, "context.js", value=value)
+
+
+def token_list() -> gr.HTML:
+    """Every token of the prompt, and what the linter says of it."""
+    return _part("token-list", _TOKENS_HTML, "tokens.js", "tokens_card.js", "tokens_tools.js")
+
+
+def format_comparison() -> gr.HTML:
+    """Two formats side by side; its value is a view of `yuan_demo.ui.compare`."""
+    return _part("format-comparison", '<div class="fc"></div>', "formats.js")
+
+
+def lesson_list() -> gr.HTML:
+    """The lessons to choose from."""
+    return _part("lesson-list", '<div class="ls"></div>', "lessons.js")
+
+
+def lesson_banner() -> gr.HTML:
+    """The lesson that is open; its value is that lesson as JSON, or empty."""
+    return _part("lesson-banner", '<div class="lb"></div>', "lesson_banner.js")
+
+
+def _part(elem_id: str, markup: str, *scripts: str, value: str = "") -> gr.HTML:
+    # Scripts of one part share one scope, as if they were one file.
+    return gr.HTML(
+        value,
+        html_template=markup,
+        js_on_load="\n".join(map(asset, scripts)),
+        apply_default_css=False,
+        elem_id=elem_id,
+    )
+
+
+def page_styles() -> str:
+    """The style sheet of the page.
+
+    Those of the parts are here and not in their `css_template`: Gradio writes that anew with every
+    value, and the browser then restyles every token (40 ms a keystroke against 8; 6.31).
+    """
+    nested = {
+        "#token-panel": ("context.css", "tokens.css", "formats.css"),
+        ":is(#lesson-list, #lesson-banner)": ("lessons.css",),
+    }
+    parts = [asset("page.css")]
+    for selector, files in nested.items():
+        parts += [f"{selector} {{ {asset(file)} }}" for file in files]
+    return "\n".join(parts)
+
+
+def page_script(model: ChatModel) -> str:
+    """What runs before all other scripts of the page: our words and facts, and what uses them."""
+    data = {
+        "words": PANEL | PARTS | LESSON_WORDS | _choice_words(),
+        "findings": FINDINGS,
+        "repairs": REPAIRS,
+        "glossary": _glossary(model.tokenizer),
+        "model": _model_facts(model),
+        "lessons": [
+            {"name": lesson.name, "title": lesson.title, "text": lesson.text}
+            for lesson in LESSONS.values()
+        ],
+    }
+    # Our own words; `<` is written so that none of them can end the script.
+    constants = json.dumps(data).replace("<", "\\u003c")
+    return "\n".join([f"window.yuanDemo = {constants};", *map(asset, _SCRIPTS)])
+
+
 def asset(name: str) -> str:
     """The text of a file in `assets/`."""
     return (_ASSETS / name).read_text(encoding="utf-8")
+
+
+def _choice_words() -> dict[str, tuple[str, str]]:
+    """Names of formats and policies, which the panel says as well."""
+    return {k: v for k, v in LABELS.items() if k.startswith(("format_", "policy_"))}
 
 
 def _glossary(tokenizer: Tokenizer) -> list[dict[str, Any]]:

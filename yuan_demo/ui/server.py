@@ -13,9 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from yuan_demo import __version__
 from yuan_demo.engine.chat import ChatModel
 from yuan_demo.settings import Settings
-from yuan_demo.ui.demo import I18N
-from yuan_demo.ui.panel import asset, page_styles
+from yuan_demo.ui.panel import page_script, page_styles
 from yuan_demo.ui.theme import THEME
+from yuan_demo.ui.words import I18N
 
 
 def launch(demo: gr.Blocks, model: ChatModel, settings: Settings) -> None:
@@ -37,7 +37,7 @@ def launch(demo: gr.Blocks, model: ChatModel, settings: Settings) -> None:
         prevent_thread_lock=True,
         app_kwargs={
             "routes": [Route("/healthz", _healthz(model))],
-            "middleware": [Middleware(FirstScript, script=asset("page.js"))],
+            "middleware": [Middleware(FirstScript, script=page_script(model))],
         },
     )
 

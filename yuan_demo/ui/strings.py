@@ -6,52 +6,10 @@ JavaScript, which fills the places in the same way.
 
 from typing import Any, Literal
 
+from yuan_demo.core.budget import FittedPrompt
 from yuan_demo.core.errors import PageError
 
 Language = Literal["en", "zh"]
-
-# key: (English, Chinese)
-LABELS: dict[str, tuple[str, str]] = {
-    "message_placeholder": (
-        "Type a message: the panel shows its tokens as you type",
-        "输入消息：面板会随输入实时显示词元",
-    ),
-    "message_label": ("Message", "消息"),
-    "chatbot_label": ("Conversation", "对话"),
-    "settings": ("Sampling settings", "采样设置"),
-    "max_new_tokens": ("Longest answer (tokens)", "回答最长词元数（max_new_tokens）"),
-    "max_new_tokens_info": (
-        "max_new_tokens: reserved in the context window before anything else",
-        "优先从上下文窗口中为回答预留",
-    ),
-    "greedy": ("Greedy: always the most likely token", "贪心：总是取概率最高的词元"),
-    "greedy_info": (
-        "Temperature, top-k, top-p and seed are then unused",
-        "此时温度、top-k、top-p 和随机种子不起作用",
-    ),
-    "temperature": ("Temperature", "温度（temperature）"),
-    "temperature_info": (
-        "Below 1 sharper, above 1 more random",
-        "小于 1 更确定，大于 1 更随机",
-    ),
-    "top_k": ("Top-k", "Top-k"),
-    "top_k_info": ("Only the k most likely tokens; 0 keeps all", "只保留概率最高的 k 个；0 为全部"),
-    "top_p": ("Top-p", "Top-p"),
-    "top_p_info": (
-        "The smallest set of tokens that reaches this probability",
-        "累计概率达到该值的最小词元集合",
-    ),
-    "repetition_penalty": ("Repetition penalty", "重复惩罚（repetition_penalty）"),
-    "repetition_penalty_info": (
-        "Above 1 makes used tokens less likely; 1 is off",
-        "大于 1 时降低已出现词元的概率；1 为关闭",
-    ),
-    "seed": ("Seed", "随机种子"),
-    "seed_info": (
-        "The same seed repeats a sampled answer; -1 draws a new one",
-        "相同种子可重现采样结果；-1 为随机",
-    ),
-}
 
 ERRORS: dict[str, tuple[str, str]] = {
     "empty_message": (
@@ -155,110 +113,31 @@ ERRORS: dict[str, tuple[str, str]] = {
         "the demo with a smaller --context-window.",
         "处理 {tokens} 个词元后设备内存不足。请缩短对话，或用更小的 --context-window 启动。",
     ),
+    "unknown_choice": (
+        "{name} must be one of {known}, but is {value}. Choose another.",
+        "{name} 必须是以下之一：{known}，现在是 {value}。请重新选择。",
+    ),
+    "bad_pins": (
+        "Pinned turns must be a list of turn numbers, but are {value}. Send for example [1, 3].",
+        "固定的轮次必须是轮次编号的列表，现在是 {value}。例如可以发送 [1, 3]。",
+    ),
+    "bad_link": (
+        "This link cannot be opened: it must hold a conversation made by “Copy link” here, whole. "
+        "Copy it again; your own conversation is untouched.",
+        "这个链接无法打开：它必须是这里用“复制链接”生成的完整链接。请重新复制；你自己的对话没有改动。",
+    ),
+    "answer_running": (
+        "An answer is being written. Stop it, or wait for its end, and try again.",
+        "正在生成回答。请先停止或等它结束，再试一次。",
+    ),
+    "nothing_to_compare": (
+        "There is no question to compare formats with. Type a message, or ask something first.",
+        "还没有可用来比较格式的问题。请先输入消息或提一个问题。",
+    ),
     "unexpected": (
         "Something went wrong on our side; the details are in the server's log. Your message is "
         "kept: press retry.",
         "服务器内部出错，详情见服务器日志。你的消息已保留，请点重试。",
-    ),
-}
-
-PANEL: dict[str, tuple[str, str]] = {
-    "context": ("Context window", "上下文窗口"),
-    "used_of": ("{used} of {window} tokens", "{used} / {window} 词元"),
-    "history": ("History", "历史"),
-    "message": ("This message", "本条消息"),
-    "answer": ("Answer", "回答"),
-    "reserved": ("Reserved for the answer", "为回答预留"),
-    "free": ("Free", "空闲"),
-    "state_empty": (
-        "What the model will read appears here as you type.",
-        "模型将读到的内容会随输入显示在这里。",
-    ),
-    "state_history": (
-        "The conversation as the next question will find it.",
-        "下一个问题之前，模型上下文中的对话。",
-    ),
-    "state_preview": (
-        "Preview: exactly what pressing Enter sends now.",
-        "预览：现在按回车，发送的就是这些词元。",
-    ),
-    "state_blocked": (
-        "This message cannot be sent as it is.",
-        "这条消息现在无法发送。",
-    ),
-    "state_answering": (
-        "Sent: what the model got, and its answer so far.",
-        "已发送：模型收到的词元，以及正在生成的回答。",
-    ),
-    "state_sent": (
-        "Sent: what the model really got, and what it answered.",
-        "已发送：模型真正收到的词元和它的回答。",
-    ),
-    "prompt_tokens": ("{n} prompt tokens", "提示 {n} 词元"),
-    "answer_tokens": ("{n} answer tokens", "回答 {n} 词元"),
-    "finish_stop": ("ended with <eod>", "以 <eod> 结束"),
-    "finish_length": ("cut off at the longest answer", "达到最长回答长度"),
-    "finish_context": ("the window is full", "窗口已满"),
-    "finish_cancelled": ("stopped", "已停止"),
-    "seed_used": ("seed {n}", "随机种子 {n}"),
-    "speed": ("{n} tokens/s", "{n} 词元/秒"),
-    "dropped": (
-        "Dropped to make room, oldest first: {turns} ({n} tokens). The model no longer sees this.",
-        "为腾出空间，已从最早开始丢弃：{turns}（{n} 词元）。模型看不到它们了。",
-    ),
-    "will_drop": (
-        "Sending this drops the oldest: {turns} ({n} tokens).",
-        "发送这条消息会丢弃最早的：{turns}（{n} 词元）。",
-    ),
-    "one_turn": ("turn {turns}", "第 {turns} 轮"),
-    "some_turns": ("turns {turns}", "第 {turns} 轮"),
-    "cut_off": (
-        "Only the first {n} tokens are drawn.",
-        "只画出前 {n} 个词元。",
-    ),
-    "show_text": ("Text", "文本"),
-    "show_ids": ("IDs", "编号"),
-    "show_label": ("Show tokens as", "词元显示为"),
-    "glossary": ("What the special tokens mean", "特殊词元的含义"),
-    "origin_user": ("your text", "用户文本"),
-    "origin_assistant": ("earlier answer", "历史回答"),
-    "origin_join": ("join <n>", "连接符 <n>"),
-    "origin_control": ("control token", "控制词元"),
-    "origin_answer": ("new answer", "新的回答"),
-    "tip_position": ("position", "位置"),
-    "tip_id": ("id", "编号"),
-    "tip_piece": ("piece", "词片"),
-    "tip_bytes": ("bytes", "字节"),
-    "tip_origin": ("origin", "来源"),
-    "tip_turn": ("turn {n}", "第 {n} 轮"),
-    "tip_phantom": (
-        "A space mark that SentencePiece puts before every stretch of text. You did not type it, "
-        "but the model reads it.",
-        "SentencePiece 在每段文本前自动加的空格标记。你没有输入它，但模型会读到。",
-    ),
-    "tip_crosses": (
-        "This one token covers the end of a message and the start of the join.",
-        "这一个词元同时包含消息的结尾和连接符的开头。",
-    ),
-    "tip_typed": (
-        "{name} stands here as text: it is sent as these ordinary characters and controls nothing.",
-        "这里的 {name} 是文本，按普通字符发送，不起控制作用。",
-    ),
-    "tip_typed_join": (
-        "This <n> is part of a message. Turns are joined by the same characters: the model cannot "
-        "tell it from a real join.",
-        "这个 <n> 是消息的一部分，与轮次之间的连接符完全相同，模型无法区分。",
-    ),
-    "tip_group": (
-        "{n} tokens make up what you see as one character.",
-        "你看到的这一个字符由 {n} 个词元组成。",
-    ),
-    "tip_unused_id": ("not in this vocabulary", "此词表中没有"),
-    "pieces": ("{n} tokens", "{n} 个词元"),
-    "model_params": ("{n} M parameters", "{n} M 参数"),
-    "embedded_note": (
-        "a tiny model of ours, not Yuan2-2B",
-        "自训微型模型，不是 Yuan2-2B",
     ),
 }
 
@@ -289,6 +168,30 @@ EXAMPLES: dict[Language, tuple[str, ...]] = {
 def language_of(accept_language: str | None) -> Language:
     """The language of a request that has told nothing but an Accept-Language header."""
     return "zh" if (accept_language or "").strip().lower().startswith("zh") else "en"
+
+
+def event_title(language: Language) -> str:
+    """Heads the line in the chat that tells what had to go before an answer."""
+    return "上下文已满" if language == "zh" else "Context full"
+
+
+def event_texts(fitted: FittedPrompt, language: Language) -> tuple[str, str]:
+    """Title and text of the line in the chat that tells what had to go before an answer."""
+    before, after = len(fitted.whole.tokens), len(fitted.prompt.tokens)
+    turns = [turn.number for turn in fitted.dropped]
+    if language == "zh":
+        gone = f"未发送：第 {'、'.join(map(str, turns))} 轮。" if turns else ""
+        cut = "提示的开头被截断。" if fitted.options.policy == "left_cut" else ""
+        text = f"提示从 {before:,} 个词元减到 {after:,} 个。{gone}{cut}模型看不到这些内容。"
+    else:
+        which = ("turn " if len(turns) == 1 else "turns ") + ", ".join(map(str, turns))
+        gone = f"Left out: {which}. " if turns else ""
+        cut = "Its beginning was cut off. " if fitted.options.policy == "left_cut" else ""
+        text = (
+            f"The prompt went from {before:,} to {after:,} tokens. {gone}{cut}"
+            "The model does not see what is gone."
+        )
+    return event_title(language), text
 
 
 def error_text(error: PageError, language: Language) -> str:

@@ -6,193 +6,233 @@ Everything in it is data; the page puts it in with `textContent`, so nothing her
 """
 
 import json
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
-from itertools import groupby, pairwise
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-import regex
-
-from yuan_demo.core.budget import Budget, FittedPrompt
-from yuan_demo.core.control_tokens import controls_in
+from yuan_demo.core.budget import FittedPrompt, tokens_by_turn
+from yuan_demo.core.diff import diff, shared_prefix
+from yuan_demo.core.lint import Finding
 from yuan_demo.core.messages import Turn
-from yuan_demo.core.prompt import Origin, Prompt, PromptToken
+from yuan_demo.core.prompt import Prompt, PromptToken
 from yuan_demo.engine.chat import Answer
+from yuan_demo.ui.cells import cells_of
 
 Mode = Literal["empty", "history", "preview", "blocked", "answering", "sent"]
 
-MAX_TOKENS_DRAWN = 10_000
-"""More than any window of the family; only a message that cannot be sent reaches it."""
-
-_CODE_OF_ORIGIN = {
-    Origin.USER: "u",
-    Origin.ASSISTANT: "a",
-    Origin.JOIN: "j",
-    Origin.CONTROL: "c",
-    Origin.ANSWER: "n",
-}
-_PHANTOM, _CROSSES, _TYPED = 1, 2, 4
+MAX_QUESTION_SHOWN = 60
+"""Characters of a turn's question in the list of turns."""
+MAX_TOKENS_SHOWN = 40
+"""Tokens of a stretch that is shown in passing."""
 
 
-def cells_of(prompt: Prompt, limit: int = MAX_TOKENS_DRAWN) -> dict[str, Any]:
-    """The tokens of a prompt as parallel arrays, one entry per cell.
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a view tells beside the prompt itself.
 
-    Returns:
-        `t` characters, `o` origin codes (one letter each), `r` turn numbers, `n` tokens per cell
-        where it is not 1 (by cell), `f` flags where there are any (by cell): a sum of 1 phantom,
-        2 crosses, 4 typed, and with 4 a pair of that sum and the name typed; and one entry per
-        token: `i` ids, `p` pieces.
+    Attributes:
+        model_window: tokens that the model has at most, of which the window may be a part.
+        places: of each message of the conversation in the chat, notices counted.
+        findings: what the linter found.
+        last_sent: the tokens of the last prompt that was sent and of its answer, or None.
     """
-    tokens = prompt.tokens[:limit]
-    firsts = _first_tokens(tokens, _character_starts(prompt))
-    # The spans of the tokens cover the text, so a cell ends where the next one begins.
-    edges = [tokens[first].encoded.start for first in firsts]
-    edges += [tokens[-1].encoded.end] if tokens else []
-    sizes = [after - first for first, after in pairwise([*firsts, len(tokens)])]
-    return {
-        "t": [prompt.text[start:end] for start, end in pairwise(edges)],
-        "o": "".join(_origin_codes(tokens[first] for first in firsts)),
-        "r": [tokens[first].turn for first in firsts],
-        "n": {cell: size for cell, size in enumerate(sizes) if size > 1},
-        "f": _flags(tokens, firsts, edges, _typed_controls(prompt)),
-        "i": [token.encoded.token_id for token in tokens],
-        "p": [token.encoded.piece for token in tokens],
-    }
+
+    model_window: int
+    places: Sequence[int] = ()
+    findings: Sequence[Finding] = ()
+    last_sent: Sequence[PromptToken] | None = None
 
 
-def _character_starts(prompt: Prompt) -> set[int] | None:
-    """Where a visible character (extended grapheme cluster, UAX 29) or a segment begins.
-
-    None where every character stands for itself.
-    """
-    if prompt.text.isascii() and "\r" not in prompt.text:
-        return None
-    starts = {match.start() for match in regex.finditer(r"\X", prompt.text)}
-    position = 0
-    for segment in prompt.segments:
-        starts.add(position)
-        position += len(segment.text)
-    return starts
-
-
-def _first_tokens(tokens: Sequence[PromptToken], starts: set[int] | None) -> list[int]:
-    """Indices of the tokens with which a cell begins."""
-    firsts: list[int] = []
-    covered = -1
-    for index, token in enumerate(tokens):
-        _, _, start, end, _ = token.encoded
-        is_inside = starts is not None and start < end and start not in starts
-        if not firsts or not (start < covered or is_inside):
-            firsts.append(index)
-        covered = max(covered, end)
-    return firsts
-
-
-def _origin_codes(tokens: Iterable[PromptToken]) -> Iterator[str]:
-    # Looked up once per run of equal origins: hashing an enum member is slow.
-    for origin, run in groupby(tokens, key=lambda token: token.origin):
-        code = _CODE_OF_ORIGIN[origin]
-        yield from (code for _ in run)
-
-
-def _typed_controls(prompt: Prompt) -> list[tuple[int, int, str]]:
-    """Names of control tokens that a person or the model wrote as text: (start, end, name)."""
-    spans: list[tuple[int, int, str]] = []
-    position = 0
-    for segment in prompt.segments:
-        if segment.origin in (Origin.USER, Origin.ASSISTANT) and "<" in segment.text:
-            spans += [
-                (position + span.start, position + span.end, span.token.name)
-                for span in controls_in(segment.text)
-            ]
-        position += len(segment.text)
-    return spans
-
-
-def _flags(
-    tokens: Sequence[PromptToken],
-    firsts: Sequence[int],
-    edges: Sequence[int],
-    typed: Iterable[tuple[int, int, str]],
-) -> dict[int, int | list[Any]]:
-    """Flags by cell, where there are any. Few cells have some, so only those are looked at."""
-    flags: dict[int, int | list[Any]] = {}
-    for index, token in enumerate(tokens):
-        if token.is_phantom or token.crosses:
-            cell = bisect_right(firsts, index) - 1
-            flag = _PHANTOM * token.is_phantom + _CROSSES * token.crosses
-            flags[cell] = flags.get(cell, 0) | flag
-    for start, end, name in typed:
-        past = min(bisect_left(edges, end), len(firsts))
-        for cell in range(bisect_right(edges, start) - 1, past):
-            flag = flags.get(cell, 0)
-            if not isinstance(flag, list):
-                flags[cell] = [flag | _TYPED, name]
-    return flags
-
-
-def draft_view(fitted: FittedPrompt, mode: Mode, error: dict[str, str] | None = None) -> str:
-    """The panel before sending: the history, or the prompt that would be sent.
+class PromptView:
+    """A prompt as the panel draws it: made once, and sent with every step of its answer.
 
     Args:
-        fitted: what would be sent.
-        mode: `"history"`, `"preview"`, or `"blocked"` if it cannot be sent.
-        error: why it cannot be sent, by language; None if it can.
+        fitted: the prompt, and what had to go for it.
+        around: what else there is to tell.
     """
-    return _pack(
-        mode=mode if fitted.prompt.tokens else "empty",
-        error=error,
-        bar=_bar(fitted.budget),
-        dropped=_dropped(fitted.dropped, fitted.dropped_tokens),
-        cells=cells_of(fitted.prompt),
-        prompt_tokens=len(fitted.prompt.tokens),
-    )
 
+    def __init__(self, fitted: FittedPrompt, around: Surroundings) -> None:
+        self._fitted = fitted
+        self._model_window = around.model_window
+        self._facts = _dump(
+            prompt_tokens=len(fitted.prompt.tokens),
+            turns=turn_rows(fitted),
+            dropped=_dropped(fitted),
+            shrunk=_shrunk(fitted),
+            left_out=left_out_places(fitted, around.places),
+            findings=[_finding(finding) for finding in around.findings],
+            change=_change(fitted.prompt, around.last_sent),
+            cells=cells_of(fitted.prompt),
+        )
 
-def answer_view(answer: Answer, spelled: Prompt, *, is_stopped: bool = False) -> str:
-    """The panel from sending on: the ids that the model got, then those that it generated.
+    def draft(self, mode: Mode, error: dict[str, str] | None = None) -> str:
+        """The panel before sending: the history, or the prompt that would be sent.
 
-    Args:
-        answer: as far as it has come.
-        spelled: its tokens.
-        is_stopped: it will not go on, although it never came to an end of its own.
-    """
-    fitted = answer.fitted
-    finish = answer.finish_reason or ("cancelled" if is_stopped else None)
-    speed = answer.timings.tokens_per_second if answer.timings else None
-    return _pack(
-        mode="sent" if finish else "answering",
-        bar=_bar(fitted.budget, answer=len(answer.token_ids)),
-        dropped=_dropped(fitted.dropped, fitted.dropped_tokens),
-        cells=cells_of(fitted.prompt),
-        answer=cells_of(spelled),
-        prompt_tokens=len(fitted.prompt.tokens),
-        finish=finish,
-        seed=answer.seed,
-        speed=speed and round(speed, 1),
-    )
+        Args:
+            mode: `"history"`, `"preview"`, or `"blocked"` if it cannot be sent.
+            error: why it cannot be sent, by language; None if it can.
+        """
+        mode = mode if self._fitted.prompt.tokens else "empty"
+        return self._pack(mode=mode, error=error, bar=self._bar())
+
+    def answer(self, answer: Answer, spelled: Prompt, *, is_stopped: bool = False) -> str:
+        """The panel from sending on: the ids that the model got, then those that it generated.
+
+        Args:
+            answer: as far as it has come.
+            spelled: its tokens.
+            is_stopped: it will not go on, although it never came to an end of its own.
+        """
+        finish = answer.finish_reason or ("cancelled" if is_stopped else None)
+        speed = answer.timings.tokens_per_second if answer.timings else None
+        return self._pack(
+            mode="sent" if finish else "answering",
+            bar=self._bar(len(answer.token_ids)),
+            answer=cells_of(spelled),
+            finish=finish,
+            seed=answer.seed,
+            speed=speed and round(speed, 1),
+        )
+
+    def _bar(self, answer: int = 0) -> dict[str, int]:
+        """Parts that add up to the window; an answer grows inside what was reserved for it."""
+        budget = self._fitted.budget
+        return {
+            **asdict(budget),
+            "answer": answer,
+            "reserved": budget.reserved - answer,
+            "free": budget.free,
+            "model_window": self._model_window,
+        }
+
+    def _pack(self, **view: Any) -> str:
+        return f"{{{_dump(**view)},{self._facts}}}"
 
 
 def error_view(error: dict[str, str]) -> str:
     """The panel when no prompt can be made; the reason by language."""
-    return _pack(mode="empty", error=error)
+    return f"{{{_dump(mode='empty', error=error)}}}"
 
 
-def _bar(budget: Budget, answer: int = 0) -> dict[str, int]:
-    """Parts that add up to the window; an answer grows inside what was reserved for it."""
+def turn_rows(fitted: FittedPrompt) -> list[dict[str, Any]]:
+    """Every turn of the conversation and what became of it.
+
+    Returns:
+        One row per turn: `n` number, `q` beginning of its first message, `k` tokens of it in the
+        prompt, `w` tokens it would have if nothing had to go, `s` what became of it (kept, cut,
+        dropped, unwritten), `p` whether it is pinned.
+    """
+    kept, whole = tokens_by_turn(fitted.prompt), tokens_by_turn(fitted.whole)
+    dropped = {turn.number for turn in fitted.dropped}
+    unwritten = {turn.number for turn in fitted.unwritten}
+
+    def state(number: int) -> str:
+        if number in unwritten:
+            return "unwritten"
+        if number in dropped:
+            return "dropped"
+        # A turn at the new beginning may take a token less; only the left cut cuts into one.
+        is_cut = fitted.options.policy == "left_cut" and kept.get(number) != whole.get(number)
+        return "cut" if is_cut else "kept"
+
+    return [
+        {
+            "n": turn.number,
+            "q": turn.messages[0].content[:MAX_QUESTION_SHOWN],
+            "k": kept.get(turn.number, 0),
+            "w": whole.get(turn.number, 0),
+            "s": state(turn.number),
+            "p": turn.number in fitted.options.pinned,
+        }
+        for turn in fitted.turns
+    ]
+
+
+def left_out_places(fitted: FittedPrompt, places: Sequence[int]) -> list[int]:
+    """Places in the chat of the messages that the model does not get."""
+    gone = {turn.number for turn in (*fitted.dropped, *fitted.unwritten)}
+    numbers = [turn.number for turn in fitted.turns for _ in turn.messages]
+    return [place for place, number in zip(places, numbers, strict=False) if number in gone]
+
+
+def _dropped(fitted: FittedPrompt) -> dict[str, Any] | None:
+    """What had to go, and the tokens before and after it."""
+    if not fitted.dropped_tokens:
+        return None
     return {
-        **asdict(budget),
-        "answer": answer,
-        "reserved": budget.reserved - answer,
-        "free": budget.free,
+        "turns": _numbers(fitted.dropped),
+        "tokens": fitted.dropped_tokens,
+        "before": len(fitted.whole.tokens),
+        "after": len(fitted.prompt.tokens),
+        "policy": str(fitted.options.policy),
     }
 
 
-def _dropped(turns: Sequence[Turn], tokens: int) -> dict[str, Any] | None:
-    return {"turns": [turn.number for turn in turns], "tokens": tokens} if turns else None
+def _shrunk(fitted: FittedPrompt) -> dict[str, int] | None:
+    asked, left = fitted.options.reserved, fitted.budget.reserved
+    return {"asked": asked, "left": left} if left < asked else None
 
 
-def _pack(**view: Any) -> str:
+def _numbers(turns: Iterable[Turn]) -> list[int]:
+    return [turn.number for turn in turns]
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "c": finding.code,
+        "s": str(finding.severity),
+        "v": _plain(finding.values),
+        "at": finding.spans,
+        "r": finding.repair is not None,
+    }
+
+
+def _plain(values: Mapping[str, object]) -> dict[str, Any]:
+    """Values of a sentence as they are written: lists of ids with blanks between them."""
+    return {
+        name: " ".join(map(str, value)) if isinstance(value, tuple | list) else value
+        for name, value in values.items()
+    }
+
+
+def _change(prompt: Prompt, last_sent: Sequence[PromptToken] | None) -> dict[str, Any] | None:
+    """Against the last prompt and its answer: what an engine with a cache could reuse, and a diff.
+
+    Returns:
+        `reuse` tokens from the beginning that are the same; `removed` and `added` counts; `new`
+        spans [start, end) of the prompt that were not there before; `gone` stretches that are no
+        longer there: (position in the prompt, their text, tokens). None if nothing was sent yet.
+    """
+    if last_sent is None:
+        return None
+    before, after = [token.token_id for token in last_sent], prompt.input_ids
+    changes = diff(before, after)
+    gone = [change for change in changes if change.kind == "removed"]
+    new = [change for change in changes if change.kind == "added"]
+    return {
+        "reuse": shared_prefix(before, after),
+        "removed": sum(change.before_end - change.before_start for change in gone),
+        "added": sum(change.after_end - change.after_start for change in new),
+        "new": [[change.after_start, change.after_end] for change in new],
+        "gone": [
+            [
+                change.after_start,
+                written(last_sent[change.before_start : change.before_end]),
+                change.before_end - change.before_start,
+            ]
+            for change in gone
+        ],
+    }
+
+
+def written(tokens: Sequence[PromptToken]) -> str:
+    """What tokens spell, shortened: the beginning of a stretch that is shown in passing."""
+    raw = b"".join(token.encoded.raw for token in tokens[:MAX_TOKENS_SHOWN])
+    text = raw.decode(errors="replace")
+    return text if len(tokens) <= MAX_TOKENS_SHOWN else f"{text}…"
+
+
+def _dump(**view: Any) -> str:
+    """The members of a JSON object, without its braces."""
     # ASCII only: a lone surrogate typed by somebody would not survive as UTF-8.
-    return json.dumps(view, separators=(",", ":"))
+    return json.dumps(view, separators=(",", ":"))[1:-1]

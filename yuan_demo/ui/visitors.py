@@ -7,11 +7,13 @@ answer that is being computed, and the last answer, so that a stopped one can st
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any
 
 from yuan_demo.core.messages import Message
+from yuan_demo.core.prompt import PromptToken
 from yuan_demo.engine.chat import Answer
+from yuan_demo.ui.page_settings import PageSettings
 from yuan_demo.ui.strings import Language
+from yuan_demo.ui.views import PromptView
 
 MAX_VISITORS = 1000
 """Pages remembered; the one unused for longest is forgotten first."""
@@ -23,20 +25,27 @@ class Visitor:
 
     Attributes:
         language: of the page.
-        reserved: tokens that its settings reserve for an answer, as the page sent it and
-            `ChatModel.fit` checks it; None until it has told.
+        is_page: a browser told its language; a program never does.
+        settings: as the page last sent them; None until it has.
+        history: the conversation behind which the next message will stand, as last seen.
         cancelled: set to stop the answer that is being computed.
         is_answering: from the moment a message is accepted until its answer has ended.
         messages: the conversation that `answer` answers.
+        view: the prompt of `answer` as the panel draws it.
         answer: the last answer as far as it came.
+        sent: the tokens of the last prompt and of its answer, once that has ended.
     """
 
     language: Language
-    reserved: Any = None
+    is_page: bool = False
+    settings: PageSettings | None = None
+    history: tuple[Message, ...] = ()
     cancelled: threading.Event = field(default_factory=threading.Event)
     is_answering: bool = False
     messages: tuple[Message, ...] = ()
+    view: PromptView | None = None
     answer: Answer | None = None
+    sent: tuple[PromptToken, ...] | None = None
 
     def begin(self) -> threading.Event:
         """Starts an answer; stops the one before it, should it still run."""
@@ -44,6 +53,7 @@ class Visitor:
         self.cancelled = threading.Event()
         self.is_answering = True
         self.messages = ()
+        self.view = None
         self.answer = None
         return self.cancelled
 

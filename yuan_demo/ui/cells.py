@@ -1,0 +1,134 @@
+"""The tokens of a prompt as cells: what the panel draws as one box each.
+
+A cell is what a person sees as one character or piece: the byte tokens of one character, or of one
+grapheme cluster, are one cell, never replacement characters.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, pairwise
+from typing import Any
+
+import regex
+
+from yuan_demo.core.control_tokens import controls_in
+from yuan_demo.core.prompt import Origin, Prompt, PromptToken
+
+MAX_TOKENS_DRAWN = 10_000
+"""More than any window of the family; only a message that cannot be sent reaches it."""
+
+_CODE_OF_ORIGIN = {
+    Origin.USER: "u",
+    Origin.ASSISTANT: "a",
+    Origin.JOIN: "j",
+    Origin.CONTROL: "c",
+    Origin.ANSWER: "n",
+}
+_PHANTOM, _CROSSES, _TYPED, _ACTS = 1, 2, 4, 8
+
+
+def cells_of(prompt: Prompt, limit: int = MAX_TOKENS_DRAWN) -> dict[str, Any]:
+    """The tokens of a prompt as parallel arrays, one entry per cell.
+
+    Returns:
+        `t` characters, `o` origin codes (one letter each), `r` turn numbers, `n` tokens per cell
+        where it is not 1 (by cell), `f` flags where there are any (by cell): a sum of 1 phantom,
+        2 crosses, 4 typed and text, 8 typed and acting, and with 4 a pair of that sum and the name
+        typed; and one entry per token: `i` ids, `p` pieces.
+    """
+    tokens = prompt.tokens[:limit]
+    firsts = _first_tokens(tokens, _character_starts(prompt))
+    # The spans of the tokens cover the text, so a cell ends where the next one begins.
+    edges = [tokens[first].encoded.start for first in firsts]
+    edges += [tokens[-1].encoded.end] if tokens else []
+    sizes = [after - first for first, after in pairwise([*firsts, len(tokens)])]
+    return {
+        "t": [prompt.text[start:end] for start, end in pairwise(edges)],
+        "o": "".join(_origin_codes(tokens[first] for first in firsts)),
+        "r": [tokens[first].turn for first in firsts],
+        "n": {cell: size for cell, size in enumerate(sizes) if size > 1},
+        "f": _flags(tokens, firsts, edges, prompt),
+        "i": [token.encoded.token_id for token in tokens],
+        "p": [token.encoded.piece for token in tokens],
+    }
+
+
+def _character_starts(prompt: Prompt) -> set[int] | None:
+    """Where a visible character (extended grapheme cluster, UAX 29) or a segment begins.
+
+    None where every character stands for itself.
+    """
+    if prompt.text.isascii() and "\r" not in prompt.text:
+        return None
+    starts = {match.start() for match in regex.finditer(r"\X", prompt.text)}
+    position = 0
+    for segment in prompt.segments:
+        starts.add(position)
+        position += len(segment.text)
+    return starts
+
+
+def _first_tokens(tokens: Sequence[PromptToken], starts: set[int] | None) -> list[int]:
+    """Indices of the tokens with which a cell begins."""
+    firsts: list[int] = []
+    covered = -1
+    for index, token in enumerate(tokens):
+        _, _, start, end, _ = token.encoded
+        is_inside = starts is not None and start < end and start not in starts
+        if not firsts or not (start < covered or is_inside):
+            firsts.append(index)
+        covered = max(covered, end)
+    return firsts
+
+
+def _origin_codes(tokens: Iterable[PromptToken]) -> Iterator[str]:
+    # Looked up once per run of equal origins: hashing an enum member is slow.
+    for origin, run in groupby(tokens, key=lambda token: token.origin):
+        code = _CODE_OF_ORIGIN[origin]
+        yield from (code for _ in run)
+
+
+def _typed_controls(prompt: Prompt) -> list[tuple[int, int, str]]:
+    """Names of control tokens that a person or the model wrote as text: (start, end, name)."""
+    spans: list[tuple[int, int, str]] = []
+    position = 0
+    for segment in prompt.segments:
+        if segment.origin in (Origin.USER, Origin.ASSISTANT) and "<" in segment.text:
+            spans += [
+                (position + span.start, position + span.end, span.token.name)
+                for span in controls_in(segment.text)
+            ]
+        position += len(segment.text)
+    return spans
+
+
+def _acting_controls(prompt: Prompt) -> Iterator[int]:
+    """Where a control token stands that somebody wrote and that acts: its first character."""
+    position = 0
+    for segment in prompt.segments:
+        if segment.is_typed:
+            yield position
+        position += len(segment.text)
+
+
+def _flags(
+    tokens: Sequence[PromptToken], firsts: Sequence[int], edges: Sequence[int], prompt: Prompt
+) -> dict[int, int | list[Any]]:
+    """Flags by cell, where there are any. Few cells have some, so only those are looked at."""
+    flags: dict[int, int | list[Any]] = {}
+    for index, token in enumerate(tokens):
+        if token.is_phantom or token.crosses:
+            cell = bisect_right(firsts, index) - 1
+            flag = _PHANTOM * token.is_phantom + _CROSSES * token.crosses
+            flags[cell] = flags.get(cell, 0) | flag
+    for start in _acting_controls(prompt):
+        cell = bisect_left(edges, start)
+        if cell < len(firsts):
+            flags[cell] = _ACTS
+    for start, end, name in _typed_controls(prompt):
+        past = min(bisect_left(edges, end), len(firsts))
+        for cell in range(bisect_right(edges, start) - 1, past):
+            flag = flags.get(cell, 0)
+            if not isinstance(flag, list):
+                flags[cell] = [flag | _TYPED, name]
+    return flags
