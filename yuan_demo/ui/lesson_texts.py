@@ -123,8 +123,8 @@ LESSON_TEXTS: dict[str, tuple[Both, Both, Both]] = {
             "and fifteen tokens added. Forget it and there is no error: the prompt only starts "
             "with <s>, its <sep> falls into three pieces, and </s> stands at the end. The answers "
             "of the small model turn into nonsense.",
-            "加载源2.0的分词器时，要关掉两个参数、指定 <eod> 为结束符，并添加十五个词元。忘了也不会报错："
-            "只是提示开头多了 <s>，<sep> 碎成三个词片，末尾又多了 </s>。"
+            "加载源2.0的分词器时，要关掉两个参数、指定 <eod> 为结束符，并添加十五个词元。"
+            "忘了也不会报错：只是提示开头多了 <s>，<sep> 碎成三个词片，末尾又多了 </s>。"
             "于是小模型的回答变得莫名其妙。",
         ),
         (
@@ -146,11 +146,11 @@ LESSON_TEXTS: dict[str, tuple[Both, Both, Both]] = {
             "本演示使用的是精确的分词器。",
         ),
         (
-            "The table shows the places where the two differ, with ids of the published "
-            "vocabulary. In the panel, hover the spaces before print: does the space before the "
-            "word belong to it?",
-            "表中是两者不同的地方，编号来自公开发布的词表。"
-            "在面板中把鼠标移到 print 前面的空格上：词前的那个空格属于它吗？",
+            "The table shows where the two differ, with ids of the published vocabulary. Find the "
+            "spaces before print in the panel (the small model has a vocabulary of its own and "
+            "reads them in its own way), delete one, and watch the piece and its id change.",
+            "表中是两者不同的地方，编号来自公开发布的词表。在面板中找到 print 前面的空格"
+            "（小模型有自己的词表，读法也是自己的），删掉一个，看词片和编号怎样变化。",
         ),
     ),
     "shared_model": (
