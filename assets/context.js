@@ -19,7 +19,7 @@ const MOST_TURNS = 8;  // that the bar shows one by one
 let view, grouping = 'parts', stretches = [], speed = null;
 
 // --- groupings: stretches that add up to the window, each with the tokens [start, end) that it holds -
-const stretch = (key, label, size, spans = [], look = key) => ({ key, label, size, spans, look });
+const stretch = (key, label, size, spans = [], look = key, name = '') => ({ key, label, size, spans, look, name });
 
 function byPart(bar) {
   const kept = bar.history + bar.message;
@@ -36,7 +36,7 @@ function byTurn(bar) {
     const [first] = group, last = group[group.length - 1], span = [first.start, Math.min(last.end, fits)];
     const name = first === last ? '' + first.n : first.n + '–' + last.n;
     const look = group === groups[groups.length - 1] && bar.message ? 'message' : 'turn' + (last.n % 2);
-    return stretch('turn-' + name, say('turn', { n: name }), Math.max(0, span[1] - span[0]), [span], look);
+    return stretch('turn-' + name, say(first === last ? 'turn' : 'turns', { n: name }), Math.max(0, span[1] - span[0]), [span], look, name);
   });
   return [...out, ...rest(bar)];
 }
@@ -75,7 +75,9 @@ function drawBar() {
   $('cx-used').textContent = say('used_of', { used, window: bar.window });
   if (before !== stretches.map(each => each.key + each.look).join()) buildBar();
   stretches.forEach((each, index) => {
-    $('cx-bar').children[index].style.flexGrow = each.size;
+    const part = $('cx-bar').children[index], isWide = each.size > 0.05 * bar.window;
+    part.style.flexGrow = each.size;
+    part.textContent = each.name && isWide ? each.name : '';
     const entry = $('tp-legend').children[index];
     entry.lastChild.textContent = count.format(each.size);
     entry.classList.toggle('none', !each.size);
@@ -90,7 +92,7 @@ function drawBar() {
 
 function buildBar() {
   $('cx-bar').replaceChildren(...stretches.map(each => {
-    const node = make('i', 'f-' + each.look, each.look.startsWith('turn') ? each.key.slice(5) : undefined);
+    const node = make('i', 'f-' + each.look);
     node.dataset.key = each.key;
     return node;
   }));

@@ -25,6 +25,7 @@ PANEL: dict[str, tuple[str, str]] = {
     "reserved": ("Reserved for the answer", "为回答预留"),
     "free": ("Free", "空闲"),
     "turn": ("Turn {n}", "第 {n} 轮"),
+    "turns": ("Turns {n}", "第 {n} 轮"),
     # What had to go
     "will_drop": (
         "Sending this drops {turns} to make room: {before} → {after} prompt tokens. The model will "
