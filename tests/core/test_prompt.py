@@ -6,7 +6,8 @@ import pytest
 
 from yuan_demo.core.control_tokens import CONTROL_TOKENS, CUT_TOKENS
 from yuan_demo.core.messages import Message, turns_of
-from yuan_demo.core.prompt import Origin, Prompt, Segment, render, tokenize
+from yuan_demo.core.options import Loading
+from yuan_demo.core.prompt import Origin, Prompt, Segment, cut_left, render, tokenize
 from yuan_demo.core.tokens import EncodedToken
 
 Draw = Callable[[random.Random], tuple[Message, ...]]
@@ -155,6 +156,92 @@ def test_a_vocabulary_without_the_control_token_is_refused_by_name():
 
 def test_nothing_is_an_empty_prompt(tokenizer: Any):
     assert tokenize((), tokenizer) == Prompt((), "", ())
+
+
+# --- raw mode and the tokenizer's flags ---------------------------------------------------------
+
+
+def test_raw_mode_cuts_a_message_at_the_control_tokens_typed_in_it():
+    segments = render(turns_of([user("a<sep>b<n>"), assistant("<eod>"), user("")]), raw=True)
+
+    assert segments == (
+        Segment(Origin.USER, 1, "a"),
+        Segment(Origin.CONTROL, 1, "<sep>", is_typed=True),
+        Segment(Origin.USER, 1, "b<n>"),
+        Segment(Origin.JOIN, 1, "<n>"),
+        Segment(Origin.CONTROL, 1, "<eod>", is_typed=True),
+        Segment(Origin.JOIN, 1, "<n>"),
+        Segment(Origin.USER, 2, ""),
+        Segment(Origin.CONTROL, 2, "<sep>"),
+    )
+
+
+def test_default_flags_put_bos_before_and_eos_behind_the_whole_prompt():
+    turns = turns_of([user("a"), assistant("b"), user("c")])[1:]
+
+    assert render(turns, loading=Loading.NO_FLAGS) == (
+        Segment(Origin.CONTROL, 2, "<s>"),
+        Segment(Origin.USER, 2, "c"),
+        Segment(Origin.CONTROL, 2, "<sep>"),
+        Segment(Origin.CONTROL, 2, "</s>"),
+    )
+    assert render((), loading=Loading.PLAIN) == ()
+
+
+# --- cut_left -----------------------------------------------------------------------------------
+
+
+def test_a_left_cut_keeps_the_last_tokens_and_their_text():
+    pieces = [("▁ab", 0, 2), ("<n>", 2, 5), ("cd", 5, 7), ("<n>", 7, 10), ("e", 10, 11)]
+    prompt = prompt_of((user("ab"), assistant("cd"), user("e")), ScriptedTokenizer(pieces))
+
+    cut = cut_left(prompt, 4)
+
+    assert cut.text == "cd<n>e<sep>"
+    assert cut.segments == prompt.segments[2:]
+    assert [token.position for token in cut.tokens] == [0, 1, 2, 3]
+    assert [(t.encoded.start, t.encoded.end) for t in cut.tokens] == [
+        (0, 2),
+        (2, 5),
+        (5, 6),
+        (6, 11),
+    ]
+
+
+def test_a_left_cut_may_fall_inside_a_message_and_inside_a_character():
+    pieces = [("▁你", 0, 1), ("<0xE9>", 1, 2), ("<0xBE>", 1, 2), ("<0x98>", 1, 2), ("好", 2, 3)]
+    prompt = prompt_of((user("你龘好"),), ScriptedTokenizer(pieces))
+
+    cut = cut_left(prompt, 3)
+
+    assert [token.encoded.piece for token in cut.tokens] == ["<0x98>", "好", "<sep>"]
+    assert cut.text == "龘好<sep>"
+    assert cut.segments[0] == Segment(Origin.USER, 1, "龘好")
+
+
+def test_a_left_cut_that_keeps_all_or_nothing(tokenizer: Any):
+    prompt = prompt_of((user("你好"),), tokenizer)
+
+    assert cut_left(prompt, len(prompt.tokens)) is prompt
+    assert cut_left(prompt, 0) == Prompt((), "", ())
+
+
+def test_a_left_cut_gives_the_last_ids_whatever_it_falls_on(
+    tokenizer: Any, random_conversation: Draw
+):
+    rng = random.Random(5)
+    for _ in range(CONVERSATIONS):
+        prompt = prompt_of(random_conversation(rng), tokenizer, raw=rng.random() < 0.5)
+        keep = rng.randint(1, len(prompt.tokens))
+
+        cut = cut_left(prompt, keep)
+
+        assert cut.input_ids == prompt.input_ids[-keep:]
+        assert prompt.text.endswith(cut.text)
+        assert "".join(segment.text for segment in cut.segments) == cut.text
+        assert cut.tokens[0].encoded.start == 0
+        assert cut.tokens[-1].encoded.end == len(cut.text)
+        assert [t.origin for t in cut.tokens] == [t.origin for t in prompt.tokens[-keep:]]
 
 
 # --- laws, over random conversations ------------------------------------------------------------
