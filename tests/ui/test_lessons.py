@@ -283,6 +283,15 @@ def test_the_injection_acts_in_raw_mode_only(language: Language, vocabulary: Cha
 
 
 @both_languages
+def test_the_small_model_does_not_fall_for_the_injection(language: Language, embedded: ChatModel):
+    raw = answered("sep_injection", embedded, language, greedy=True)
+    safe = answered("sep_injection", embedded, language, greedy=True, raw=False)
+
+    assert {"en": "Paris", "zh": "巴黎"}[language] in raw.text
+    assert raw.text == safe.text
+
+
+@both_languages
 def test_the_forgotten_flags_ruin_prompt_and_answer(language: Language, embedded: ChatModel):
     exact, *_, plain = rows_of(LESSONS["forgotten_flag"].start(embedded, language))
     good = answered("forgotten_flag", embedded, language, loading=Loading.EXACT.value)

@@ -111,9 +111,11 @@ LESSON_TEXTS: dict[str, tuple[Both, Both, Both]] = {
         ),
         (
             "Find the typed <sep> in the panel: it is one token, like the real one at the end. "
-            "Switch raw mode off: it falls into pieces, and only the last <sep> still acts.",
+            "Switch raw mode off: it falls into pieces, and only the last <sep> still acts. The "
+            "small model does not fall for it and answers the same; what changes is what it reads.",
             "在面板中找到输入的 <sep>：它和末尾真正的那个一样，是一个词元。"
-            "关闭原始模式：它变成几个词片，只剩最后一个 <sep> 起作用。",
+            "关闭原始模式：它变成几个词片，只剩最后一个 <sep> 起作用。"
+            "小模型没有上当，两种情况的回答一样；变的是它读到的内容。",
         ),
     ),
     "forgotten_flag": (
