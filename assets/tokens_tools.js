@@ -117,19 +117,18 @@ function wireCopy() {
 
 // --- findings of the linter ------------------------------------------------------------------------------
 const SEVERITIES = { error: '✕', warning: '!', note: 'i' };
-let wantsFindings = null;  // whether somebody has folded them in or out
+let wantsFindings = null;  // whether somebody has folded them out or in; until then notes stay in
 
 function drawFindings() {
-  const findings = view.findings ?? [], box = $('tk-findings'), head = $('tk-findings-head');
-  box.hidden = !findings.length;
-  const isOpen = wantsFindings ?? findings.some(finding => finding.s !== 'note');
-  head.setAttribute('aria-expanded', isOpen);
+  const findings = view.findings ?? [], head = $('tk-findings-head'), rows = $('tk-findings-list');
+  $('tk-findings').hidden = !findings.length;
+  head.setAttribute('aria-expanded', wantsFindings === true);
   head.replaceChildren(make('span', 'tk-word', say('findings')), ...Object.keys(SEVERITIES).map(severity => {
     const n = findings.filter(finding => finding.s === severity).length;
     return n ? severityBadge(severity, say(severity + (n > 1 ? '_many' : '_one'), { n })) : '';
   }));
-  const rows = $('tk-findings-list');
-  rows.hidden = !isOpen;
+  rows.hidden = wantsFindings === false || (!wantsFindings && findings.every(finding => finding.s === 'note'));
+  rows.classList.toggle('brief', !wantsFindings);
   const key = JSON.stringify(findings);
   if (rows.dataset.key === key) return;  // keeps the focus on a button
   rows.dataset.key = key;
@@ -144,7 +143,7 @@ function severityBadge(severity, text) {
 }
 
 function drawFinding(finding, index) {
-  const row = make('li'), { findings, repairs } = window.yuanDemo;
+  const row = make('li', finding.s), { findings, repairs } = window.yuanDemo;
   const sentence = findings[finding.c]?.[lang] ?? finding.c;
   row.append(severityBadge(finding.s, say(finding.s)), make('span', 'tk-sentence', fill(sentence, finding.v)));
   if (finding.r) row.append(makeButton('tk-repair', repairs[finding.c]?.[lang] ?? say('repair'), () => trigger('repair', { code: finding.c, index })));
@@ -211,7 +210,7 @@ function wire() {
   $('tk-find').addEventListener('click', () => openSearch(search.hidden));
   $('tk-copy').textContent = say('copy');
   wireSearch(); wireCopy(); drawGlossary();
-  $('tk-findings-head').addEventListener('click', () => { wantsFindings = $('tk-findings-list').hidden; drawFindings(); });
+  $('tk-findings-head').addEventListener('click', () => { wantsFindings = wantsFindings !== true; drawFindings(); });
   const changes = makeButton('', say('show_change'), () => {
     showsChange = !showsChange;
     changes.setAttribute('aria-pressed', showsChange);

@@ -16,17 +16,17 @@
   function drawnDraft(panel) {
     if (panel.dataset.mode !== 'preview') return '';
     const parts = [];
-    let block = panel.querySelector('.tp-list').lastElementChild, cell = block?.lastElementChild;
+    let block = document.querySelector('.tp-list').lastElementChild, cell = block?.lastElementChild;
     const step = () => {
       cell = cell.previousElementSibling;
       if (!cell) { block = block.previousElementSibling; cell = block?.lastElementChild; }
     };
     for (step(); cell?.classList.contains('u'); step()) {
-      if (!cell.classList.contains('ph')) parts.push(written(cell.firstElementChild));
+      if (!cell.classList.contains('ph')) parts.push(written(cell));
     }
     return parts.reverse().join('');
   }
-  const written = label => [...label.childNodes].filter(node => node.nodeName !== 'SUP')
+  const written = cell => [...cell.childNodes].filter(node => node.nodeName !== 'SUP')
     .map(node => node.textContent).join('').replaceAll('·', ' ');
 
   new MutationObserver(records => {

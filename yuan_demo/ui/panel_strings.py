@@ -149,8 +149,8 @@ PANEL: dict[str, tuple[str, str]] = {
     "repair": ("Repair", "修复"),
     # What changed since the last send
     "change": (
-        "{reuse} of {n} tokens as last time · +{added} −{removed}",
-        "{n} 个词元中有 {reuse} 个与上次相同 · +{added} −{removed}",
+        "{reuse} of {n} tokens unchanged from the beginning · +{added} −{removed}",
+        "{n} 个词元中，从头起 {reuse} 个未变 · +{added} −{removed}",
     ),
     "change_long": (
         "{reuse} of {n} tokens are unchanged from the beginning: an engine that keeps its cache "
