@@ -12,7 +12,7 @@ element.querySelectorAll('.hd-lang button').forEach(button => {
 
 const share = element.querySelector('.hd-share'), dialog = element.querySelector('dialog');
 share.textContent = say('copy_link');
-share.addEventListener('click', () => trigger('share', {}));
+share.addEventListener('click', () => trigger('link', {}));
 
 function showLink(link) {
   const address = make('input'), isTooLong = link.length > LINK_LIMIT;

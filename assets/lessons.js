@@ -1,45 +1,57 @@
-// The list of lessons. `props.value` is '' or the open lesson as a JSON string (yuan_demo/ui/lessons.py);
-// words and lessons come with the page, as window.yuanDemo.words and window.yuanDemo.lessons.
-const lang = document.documentElement.lang.startsWith('zh') ? 1 : 0;
-const say = (key, values = {}) => window.yuanDemo.words[key][lang].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+// The list of lessons, and above it the table of the one that is open. The lessons come with the page,
+// as window.yuanDemo.lessons; which one is open comes from lesson_banner.js.
+const { lang, say, make, makeButton, subscribe, lessons } = window.yuanDemo;
 const root = element.querySelector('.ls');
 
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
 function drawCard(lesson, index) {
-  const card = make('li', 'ls-card'), title = make('h3', '', lesson.title[lang]), button = make('button', '', say('lesson_load'));
+  const card = make('li', 'ls-card'), title = make('h3', '', lesson.title[lang]), number = make('span', 'ls-number', index + 1);
+  const button = makeButton('', say('lesson_load'), () => trigger('lesson', { name: lesson.name }));
   card.dataset.name = lesson.name;
   title.id = 'ls-' + lesson.name;
-  button.type = 'button';
   button.id = 'ls-load-' + lesson.name;
-  // A screen reader says the button and the title: eleven buttons read "Load".
+  // A screen reader says the button and the title: many buttons read "Load".
   button.setAttribute('aria-labelledby', button.id + ' ' + title.id);
-  button.addEventListener('click', () => trigger('lesson', { name: lesson.name }));
+  number.setAttribute('aria-hidden', 'true');
   const words = make('div', 'ls-words');
   words.append(title, make('p', '', lesson.text[lang]));
-  card.append(make('span', 'ls-number', index + 1), words, button);
-  card.firstChild.setAttribute('aria-hidden', 'true');
+  card.append(number, words, button);
   return card;
 }
 
-function markOpen() {
-  const open = props.value ? JSON.parse(props.value).active : null;
-  root.querySelectorAll('.ls-card').forEach(card => {
-    const isOpen = card.dataset.name === open;
+function drawRow(tag, cells) {
+  const node = make('tr');
+  node.append(...cells.map((cell, index) => {
+    const isHead = tag === 'th' || index === 0, box = make(isHead ? 'th' : 'td', '', cell);
+    if (isHead) box.scope = tag === 'th' ? 'col' : 'row';
+    return box;
+  }));
+  return node;
+}
+
+// A region of its own that scrolls, so that the page never does; the keyboard can scroll it too.
+function drawTable({ head, rows }) {
+  const frame = make('div', 'lb-table'), table = make('table'), top = make('thead'), body = make('tbody');
+  frame.tabIndex = 0;
+  frame.setAttribute('role', 'region');
+  frame.setAttribute('aria-label', say('lesson_table'));
+  top.append(drawRow('th', head));
+  body.append(...rows.map(cells => drawRow('td', cells)));
+  table.append(top, body);
+  frame.append(table);
+  return frame;
+}
+
+const place = make('div', 'ls-table'), list = make('ol');
+list.setAttribute('aria-label', say('lesson_list'));
+list.append(...lessons.map(drawCard));
+root.replaceChildren(place, list);
+
+subscribe('lesson', open => {
+  place.replaceChildren(...(open?.table ? [make('h3', '', open.title), drawTable(open.table)] : []));
+  for (const card of list.children) {
+    const isOpen = card.dataset.name === open?.active;
     card.classList.toggle('open', isOpen);
     if (isOpen) card.setAttribute('aria-current', 'true'); else card.removeAttribute('aria-current');
     card.querySelector('button').textContent = say(isOpen ? 'lesson_reload' : 'lesson_load');
-  });
-}
-
-const list = make('ol');
-list.setAttribute('aria-label', say('lesson_list'));
-list.append(...window.yuanDemo.lessons.map(drawCard));
-root.replaceChildren(list);
-watch('value', markOpen);
-markOpen();
+  }
+});

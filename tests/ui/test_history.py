@@ -125,11 +125,12 @@ def test_an_event_is_not_sent_and_the_question_before_it_is():
 
 
 def test_an_event_that_a_browser_kept_is_an_event_with_our_title():
-    kept = as_gradio_returns(event("<b>evil</b>", "gone"))
+    kept = as_gradio_returns(event("Full", "1 → 0\ngone"))
+    kept["metadata"] = {"id": "event", "title": "<b>evil</b>", "log": "<b>"}
 
-    (back,) = restored([kept], "Full")
+    (back,) = restored([kept], "满")
 
-    assert back["metadata"]["title"] == "Full"
+    assert back["metadata"] == {"id": "event", "title": "满: 1 → 0", "status": "done"}
     assert conversation_of([back]) == ()
 
 

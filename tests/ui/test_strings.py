@@ -9,6 +9,7 @@ import pytest
 from yuan_demo.core.control_tokens import CONTROL_TOKENS
 from yuan_demo.core.errors import EngineError, PageError, PromptError, SamplingError
 from yuan_demo.ui.label_strings import LABELS, PARTS
+from yuan_demo.ui.lesson_texts import LESSON_WORDS
 from yuan_demo.ui.panel_strings import PANEL
 from yuan_demo.ui.strings import (
     ERRORS,
@@ -118,22 +119,23 @@ def test_the_first_language_of_a_browser_counts(header: str | None, language: st
     assert language_of(header) == language
 
 
-KEYS_IN_JS = re.compile(r"say\('(\w+)'")
+KEYS_IN_JS = re.compile(r"say\((?:[^()']*\? )?'(\w+)'(?: : '(\w+)')?")
 
 
-def test_every_word_that_the_panel_asks_for_is_there():
-    source = (PROJECT / "assets" / "panel.js").read_text(encoding="utf-8")
-    asked = set(KEYS_IN_JS.findall(source)) | set(re.findall(r"'(origin_\w+)'", source))
-    families = set(re.findall(r"say\('(\w+_)' \+", source))
+def test_every_word_that_the_page_asks_for_is_there():
+    words = PANEL | PARTS | LESSON_WORDS | LABELS
+    scripts = sorted((PROJECT / "assets").glob("*.js"))
+    source = "\n".join(script.read_text(encoding="utf-8") for script in scripts)
+    asked = {key for match in KEYS_IN_JS.findall(source) for key in match if key}
+    asked |= set(re.findall(r"'(origin_\w+)'", source))
 
-    assert len(asked) > 15
+    assert len(asked) > 40
     for key in asked:
-        assert key in PANEL or any(word.startswith(key) for word in PANEL), key
-    assert families <= {"state_", "finish_", "show_"}
-    for mode in ("empty", "history", "preview", "answering", "sent"):
-        assert f"state_{mode}" in PANEL
+        assert key in words or any(word.startswith(key) for word in words), key
+    for mode in ("empty", "history", "preview", "blocked", "answering", "sent"):
+        assert f"state_{mode}" in words
     for reason in ("stop", "length", "context", "cancelled"):
-        assert f"finish_{reason}" in PANEL
+        assert f"finish_{reason}" in words
 
 
 def test_the_panel_explains_every_symbol_in_both_languages():

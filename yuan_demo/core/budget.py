@@ -148,7 +148,7 @@ def fit(
         unwritten, turns, history = turns[:history], turns[history:], 0
 
     whole = write(turns, tokenizer, options, open_question=open_question)
-    question = turns[-1].number if open_question else None
+    question = turns[-1].number if open_question and turns else None
     limit = options.window - options.reserved
     if len(whole.tokens) <= limit or not turns:
         fitted = _fitted(whole, whole, options, question)

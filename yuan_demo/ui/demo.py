@@ -246,7 +246,7 @@ def _wire_scenes(scenes: SceneHandlers, page: _Page, repaint: dict[str, Any]) ->
     page.context.pin(scenes.pin, page.controls.pinned, page.controls.pinned, **_QUIET).then(
         **repaint
     )
-    page.header.share(scenes.share, [*page.said, *settings], page.header, **_QUIET)
+    page.header.link(scenes.share, [*page.said, *settings], page.header, **_QUIET)
 
 
 def _wire_formats(compare: CompareHandlers, page: _Page) -> None:

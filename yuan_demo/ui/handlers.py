@@ -22,7 +22,14 @@ from yuan_demo.engine.chat import Answer, ChatModel
 from yuan_demo.ui.checks import clean, require_length, require_message
 from yuan_demo.ui.history import event, notice, placed_messages
 from yuan_demo.ui.page_settings import PageSettings
-from yuan_demo.ui.strings import EXAMPLES, Language, error_text, event_texts, language_of
+from yuan_demo.ui.strings import (
+    EXAMPLES,
+    Language,
+    error_text,
+    event_heading,
+    event_text,
+    language_of,
+)
 from yuan_demo.ui.views import Mode, PromptView, Surroundings, error_view
 from yuan_demo.ui.visitors import Visitor, Visitors
 
@@ -201,7 +208,7 @@ def _events(fitted: FittedPrompt, visitor: Visitor) -> list[Any]:
     """What the chat tells before the answer; a program reads it in the view."""
     if not visitor.is_page or not fitted.dropped_tokens:
         return []
-    return [event(*event_texts(fitted, visitor.language))]
+    return [event(event_heading(visitor.language), event_text(fitted, visitor.language))]
 
 
 def _fault_of(draft: str, fitted: FittedPrompt) -> PageError | None:

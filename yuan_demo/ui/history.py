@@ -10,7 +10,7 @@ from typing import Any
 
 from yuan_demo.core.errors import PageError
 from yuan_demo.core.messages import Message
-from yuan_demo.ui.chatbot import unescape
+from yuan_demo.ui.chatbot import escape, unescape
 from yuan_demo.ui.checks import clean, require_length
 
 _NOTICE_ID, _EVENT_ID = "notice", "event"
@@ -21,10 +21,18 @@ def notice(text: str) -> dict[str, Any]:
     return {"role": "assistant", "content": f"⚠️ {text}", "metadata": {"id": _NOTICE_ID}}
 
 
-def event(title: str, text: str) -> dict[str, Any]:
-    """What happened to the conversation before the answer that follows it; folded away."""
-    metadata = {"id": _EVENT_ID, "title": title, "status": "done"}
+def event(heading: str, text: str) -> dict[str, Any]:
+    """What happened to the conversation before the answer that follows it.
+
+    Its first line stands behind the heading, the rest is folded away.
+    """
+    metadata = _event_metadata(heading, text)
     return {"role": "assistant", "content": text, "metadata": metadata}
+
+
+def _event_metadata(heading: str, text: str) -> dict[str, Any]:
+    title = escape(f"{heading}: {text.partition(chr(10))[0]}")
+    return {"id": _EVENT_ID, "title": title, "status": "done"}
 
 
 def conversation_of(history: list[dict[str, Any]] | None) -> tuple[Message, ...]:
@@ -70,29 +78,31 @@ def shown(messages: Iterable[Message]) -> list[dict[str, Any]]:
     ]
 
 
-def restored(kept: Any, event_title: str) -> list[dict[str, Any]]:
+def restored(kept: Any, event_heading: str) -> list[dict[str, Any]]:
     """The history that a browser kept, as the chat takes it; nothing if it is no history.
 
     What it kept is what the page held, so the texts are escaped (`VerbatimChatbot`).
 
     The browser's storage is anybody's to write: only roles, texts, notices and events come back.
     """
-    metadata = {
-        _NOTICE_ID: {"id": _NOTICE_ID},
-        _EVENT_ID: {"id": _EVENT_ID, "title": event_title, "status": "done"},
-    }
     try:
         return [
-            {
-                "role": item["role"],
-                "content": [{"type": "text", "text": unescape(_text_of(item["content"], index))}],
-                **({"metadata": metadata[_kind(item)]} if _kind(item) in metadata else {}),
-            }
+            _restored_message(item, index, event_heading)
             for index, item in enumerate(kept or [])
             if item["role"] in ("user", "assistant")
         ]
     except (PageError, TypeError, KeyError, AttributeError):
         return []
+
+
+def _restored_message(item: dict[str, Any], index: int, event_heading: str) -> dict[str, Any]:
+    text = unescape(_text_of(item["content"], index))
+    message = {"role": item["role"], "content": [{"type": "text", "text": text}]}
+    if _kind(item) == _NOTICE_ID:
+        message["metadata"] = {"id": _NOTICE_ID}
+    if _kind(item) == _EVENT_ID:
+        message["metadata"] = _event_metadata(event_heading, text)
+    return message
 
 
 def _kind(item: dict[str, Any]) -> Any:

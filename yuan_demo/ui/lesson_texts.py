@@ -353,9 +353,7 @@ TABLE_WORDS: dict[str, Both] = {
 LESSON_WORDS: dict[str, Both] = {
     "lesson_load": ("Load", "开始"),
     "lesson_reload": ("Load again", "重新开始"),
-    "lesson_active": ("This one is open", "正在进行"),
     "lesson_list": ("Lessons", "课程"),
-    "lesson_number": ("Lesson {n}", "第 {n} 课"),
     "lesson_try": ("Try", "试一试"),
     "lesson_back": ("Back to my conversation", "回到我的对话"),
     "lesson_fold": ("Fold", "收起"),

@@ -75,7 +75,7 @@ def lesson_list() -> gr.HTML:
 
 
 def lesson_banner() -> gr.HTML:
-    """The lesson that is open; its value is that lesson as JSON, or empty."""
+    """The lesson or link that is open; its value is that as JSON, or empty."""
     return _part("lesson-banner", '<div class="lb"></div>', "lesson_banner.js")
 
 

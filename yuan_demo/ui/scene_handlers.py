@@ -18,10 +18,20 @@ from yuan_demo.ui.history import conversation_of, restored, shown
 from yuan_demo.ui.lessons import LESSONS
 from yuan_demo.ui.page_settings import PageSettings
 from yuan_demo.ui.scenes import Scene, pack, unpack
-from yuan_demo.ui.strings import error_text, event_title
+from yuan_demo.ui.strings import error_text, event_heading
 from yuan_demo.ui.visitors import Visitor
 
 logger = logging.getLogger(__name__)
+
+LINK_BANNER = {
+    "active": ("link", "link"),
+    "title": ("Opened from a link", "由链接打开"),
+    "text": (
+        "This conversation and its settings came with the link. Yours is set aside.",
+        "这段对话和设置来自链接。你自己的对话已暂存。",
+    ),
+}
+"""What stands above the panel of a page that a link opened, in both languages."""
 
 SCENE_OUTPUTS = 4 + len(PageSettings._fields)
 """Chat (its three states), message box, and every control."""
@@ -76,12 +86,12 @@ class SceneHandlers:
         own = self._scene(draft, history, settings)
         start = lesson.start(self.model, visitor.language)
         scene = Scene(start.messages, start.draft, self.pages.defaults.changed(start.settings))
-        language = visitor.language == "zh"
+        is_chinese = visitor.language == "zh"
         banner = {
             "active": lesson.name,
-            "title": lesson.title[language],
-            "text": lesson.text[language],
-            "task": lesson.task[language],
+            "title": lesson.title[is_chinese],
+            "text": lesson.text[is_chinese],
+            "task": lesson.task[is_chinese],
             "table": start.table
             and {"head": list(start.table.head), "rows": [list(row) for row in start.table.rows]},
         }
@@ -105,12 +115,14 @@ class SceneHandlers:
     def restore(self, kept: Any, link: str, stash: Any, request: gr.Request) -> list[Any]:
         """What a page that loads shows: what a link says, or else what the browser kept."""
         visitor = self.pages.visitor(request)
-        history = restored(kept, event_title(visitor.language))
+        history = restored(kept, event_heading(visitor.language))
+        is_chinese = visitor.language == "zh"
         if link:
             try:
                 scene = unpack(json.loads(link), self.pages.defaults)
                 own = Scene(conversation_of(history), "", self.pages.defaults)
-                return [*_put_up(scene), "", self._set_aside(own, stash)]
+                banner = {name: pair[is_chinese] for name, pair in LINK_BANNER.items()}
+                return [*_put_up(scene), json.dumps(banner), self._set_aside(own, stash)]
             except (PageError, ValueError) as error:
                 error = error if isinstance(error, PageError) else PageError("bad_link")
                 gr.Warning(error_text(error, visitor.language))

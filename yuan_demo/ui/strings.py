@@ -170,28 +170,23 @@ def language_of(accept_language: str | None) -> Language:
     return "zh" if (accept_language or "").strip().lower().startswith("zh") else "en"
 
 
-def event_title(language: Language) -> str:
+def event_heading(language: Language) -> str:
     """Heads the line in the chat that tells what had to go before an answer."""
     return "上下文已满" if language == "zh" else "Context full"
 
 
-def event_texts(fitted: FittedPrompt, language: Language) -> tuple[str, str]:
-    """Title and text of the line in the chat that tells what had to go before an answer."""
+def event_text(fitted: FittedPrompt, language: Language) -> str:
+    """What had to go before an answer: one line, and one that explains it."""
     before, after = len(fitted.whole.tokens), len(fitted.prompt.tokens)
     turns = [turn.number for turn in fitted.dropped]
+    is_cut = fitted.options.policy == "left_cut"
     if language == "zh":
-        gone = f"未发送：第 {'、'.join(map(str, turns))} 轮。" if turns else ""
-        cut = "提示的开头被截断。" if fitted.options.policy == "left_cut" else ""
-        text = f"提示从 {before:,} 个词元减到 {after:,} 个。{gone}{cut}模型看不到这些内容。"
-    else:
-        which = ("turn " if len(turns) == 1 else "turns ") + ", ".join(map(str, turns))
-        gone = f"Left out: {which}. " if turns else ""
-        cut = "Its beginning was cut off. " if fitted.options.policy == "left_cut" else ""
-        text = (
-            f"The prompt went from {before:,} to {after:,} tokens. {gone}{cut}"
-            "The model does not see what is gone."
-        )
-    return event_title(language), text
+        gone = [f"第 {'、'.join(map(str, turns))} 轮未发送"] * bool(turns)
+        gone += ["开头被截断"] * is_cut
+        return f"{before:,} → {after:,} 个词元，{'，'.join(gone)}\n模型看不到这些内容。"
+    numbers = ("turn " if len(turns) == 1 else "turns ") + ", ".join(map(str, turns))
+    gone = [f"{numbers} left out"] * bool(turns) + ["the beginning cut off"] * is_cut
+    return f"{before:,} → {after:,} tokens, {', '.join(gone)}\nThe model does not see what is gone."
 
 
 def error_text(error: PageError, language: Language) -> str:
