@@ -189,9 +189,11 @@ function drawTurn(turn, index) {
   facts.append(make('span', 'cx-tokens', tokens), make('span', 'cx-fate', say('turn_' + turn.s)));
   row.append(make('b', '', turn.n), words, facts);
   if (!isNewest && turn.s !== 'unwritten') row.append(pinButton(turn));
-  const light = () => publish('light', { spans: turnSpans().filter(each => each.n === turn.n).map(each => [each.start, each.end]) });
-  row.addEventListener('mouseenter', light);
-  row.addEventListener('mouseleave', () => point());
+  const light = show => publish('light', { spans: turnSpans().filter(each => each.n === turn.n).map(each => [each.start, each.end]), show });
+  row.addEventListener('mouseenter', () => light(false));
+  row.addEventListener('focusin', () => light(false));
+  row.addEventListener('click', event => { if (!event.target.closest('button')) light(true); });
+  for (const leaving of ['mouseleave', 'focusout']) row.addEventListener(leaving, () => point());
   return row;
 }
 

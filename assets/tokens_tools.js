@@ -226,14 +226,19 @@ function redraw() {
   if (query.value) runSearch();
 }
 
+// The end is followed unless somebody has scrolled up in what is being answered, or searches.
+let follows = true;
+const toEnd = () => { if (follows) list.scrollTop = list.scrollHeight; };
+// Another tab hid the list, and its place with it.
+new ResizeObserver(toEnd).observe(list);
+
 function draw(newView) {
   const isPreview = newView.mode === 'preview' || newView.mode === 'blocked';
-  // The end is followed unless somebody has scrolled up in what is being answered, or searches.
-  const follows = (isPreview || isAtEnd()) && search.hidden && !list.contains(document.activeElement);
+  follows = (isPreview || isAtEnd()) && search.hidden && !list.contains(document.activeElement);
   view = newView;
   cells = view.cellList;
   drawState(); drawMissing(); drawFindings(); drawKey(); redraw();
-  if (follows) list.scrollTop = list.scrollHeight;
+  toEnd();
 }
 
 wire();
