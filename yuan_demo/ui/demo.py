@@ -226,10 +226,10 @@ def _wire_panel(handlers: PageHandlers, page: _Page) -> dict[str, Any]:
         **_QUIET,
     }
     # `.change`, not `.input`: the latter fires on key presses only, and so misses deleting,
-    # pasting and every Chinese input method (Gradio 6.31).
-    chat.textbox.change(**repaint)
-    for control in controls.of_the_prompt():
-        control.change(**repaint)
+    # pasting and every Chinese input method (Gradio 6.31). One event for all of them: two events
+    # run beside each other, and the answer to the older may come last.
+    edits = [chat.textbox.change, *(control.change for control in controls.of_the_prompt())]
+    gr.on(edits, **repaint)
     # Pins are numbers of turns, and these are gone.
     chat.chatbot.clear(lambda: [], None, controls.pinned, **_QUIET).then(**repaint)
     return repaint

@@ -136,18 +136,22 @@ class PageHandlers:
         """The panel while nothing is being answered: the prompt that Enter would send."""
         visitor = self.visitor(request)
         visitor.settings = PageSettings(*settings)
+        visitor.previews += 1
+        number = visitor.previews
         # Sending clears the box, which is no edit: the answer paints the panel from here on.
         if visitor.is_answering:
             return gr.skip()
         try:
             placed = placed_messages(history)
             visitor.history = tuple(message for _, message in placed)
-            return self._draft_view(visitor, draft or "", placed)
+            view = self._draft_view(visitor, draft or "", placed)
         except PageError as error:
-            return _error_view(error)
+            view = _error_view(error)
         except Exception:
             logger.exception("the panel handler failed")
             return gr.skip()
+        # Events run beside each other: what came later must not be painted over.
+        return view if number == visitor.previews else gr.skip()
 
     def _draft_view(self, visitor: Visitor, draft: str, placed: Placed) -> str:
         if not draft and visitor.answer and visitor.view and visitor.has_asked(visitor.history):

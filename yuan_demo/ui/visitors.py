@@ -27,6 +27,7 @@ class Visitor:
         language: of the page.
         is_page: a browser told its language; a program never does.
         settings: as the page last sent them; None until it has.
+        previews: how often the panel was asked for while nothing was being answered.
         history: the conversation behind which the next message will stand, as last seen.
         cancelled: set to stop the answer that is being computed.
         is_answering: from the moment a message is accepted until its answer has ended.
@@ -39,6 +40,7 @@ class Visitor:
     language: Language
     is_page: bool = False
     settings: PageSettings | None = None
+    previews: int = 0
     history: tuple[Message, ...] = ()
     cancelled: threading.Event = field(default_factory=threading.Event)
     is_answering: bool = False
