@@ -1,16 +1,20 @@
 """The arithmetic and the arguments of the benchmark; what it measures is nobody's promise here."""
 
+import base64
 import json
 import math
+import zlib
 from pathlib import Path
 
 import pytest
 
 from yuan_demo.bench import BenchError
 from yuan_demo.bench.__main__ import main
-from yuan_demo.bench.page import Edit, Repaint
+from yuan_demo.bench.page import Edit, Repaint, link_fragment
 from yuan_demo.bench.report import Report, percentile, share_within, table
-from yuan_demo.bench.ui import DRAFT, latencies
+from yuan_demo.bench.server import widened
+from yuan_demo.bench.ui import DRAFT, latencies, limit_ms
+from yuan_demo.model.locate import EMBEDDED_FOLDER
 
 
 @pytest.mark.parametrize(
@@ -84,6 +88,36 @@ def test_an_edit_that_is_never_shown_is_an_error() -> None:
 
 def test_the_draft_has_the_40_characters_that_the_report_speaks_of() -> None:
     assert len(DRAFT) == 40
+
+
+@pytest.mark.parametrize(
+    ("tokens", "limit"), [(1, 150), (2000, 150), (2001, 250), (8000, 250), (9000, 250)]
+)
+def test_the_limit_of_an_edit_is_that_of_the_next_greater_length(tokens: int, limit: float) -> None:
+    assert limit_ms(tokens) == limit
+
+
+def test_a_scene_reads_as_it_was_written_from_its_link() -> None:
+    scene = {"m": [["u", "你好 👋"], ["a", "x" * 5000]], "s": {"max_new_tokens": 1}}
+    fragment = link_fragment(scene)
+
+    packed = fragment.removeprefix("#s=")
+    raw = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
+    assert json.loads(zlib.decompress(raw, wbits=-zlib.MAX_WBITS)) == scene
+    assert fragment.startswith("#s=")
+    assert "=" not in packed
+
+
+def test_a_widened_model_has_the_window_asked_for_and_is_gone_afterwards() -> None:
+    with widened(EMBEDDED_FOLDER, 8256) as folder:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        own = json.loads((EMBEDDED_FOLDER / "config.json").read_text(encoding="utf-8"))
+        assert config["max_position_embeddings"] == 8256
+        assert config["hidden_size"] == own["hidden_size"]
+        assert {path.name for path in folder.iterdir()} == {
+            path.name for path in EMBEDDED_FOLDER.iterdir()
+        }
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize(

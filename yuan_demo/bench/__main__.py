@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("--repeat", type=_count, default=3, help="starts (default: 3)")
     start.add_argument("--answers", type=_count, default=5, help="answers per start (default: 5)")
 
-    ui = _add(commands, "ui", _ui, "keystroke to repainted panel, in Chromium")
+    ui = _add(commands, "ui", _ui, "keystroke to repainted panel, opening the tab, in Chromium")
     ui.add_argument(
         "--tokens",
         type=_count,
@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     ui.add_argument("--pace", type=_count, default=150, help="ms between keys (default: 150)")
     ui.add_argument("--pastes", type=_count, default=10, help="pastes per length (default: 10)")
+    ui.add_argument("--openings", type=_count, default=5, help="of the tab (default: 5)")
     ui.add_argument("--browser", metavar="FILE", help="a Chromium (default: the one on the PATH)")
 
     decode = _add(commands, "decode", _decode, "tokens per second, beside model.generate")
@@ -107,6 +108,7 @@ def _ui(options: argparse.Namespace, flags: list[str]) -> Report:
         sizes=options.tokens,
         pace_ms=options.pace,
         pastes=options.pastes,
+        openings=options.openings,
         browser=options.browser,
     )
 

@@ -3,12 +3,15 @@
 playwright is needed for the tests and for this, not for the demo; it is imported when used.
 """
 
+import base64
+import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from yuan_demo.bench import BenchError
 from yuan_demo.ui.label_strings import LABELS
@@ -30,6 +33,7 @@ _BOX = "#message-box textarea"
 _PANEL = "#token-panel [data-seq]"
 _SETTLE_MS = 500
 _LOADING_MS = 2000
+_LOADING_LIMIT_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +107,16 @@ class DemoPage:
     Args:
         browser: opens it.
         url: of the app.
+        scene: what stands on the page, as `yuan_demo.ui.scenes.pack` writes it.
     """
 
-    def __init__(self, browser: "Browser", url: str) -> None:
+    def __init__(self, browser: "Browser", url: str, scene: Mapping[str, Any]) -> None:
         self._page: Page = browser.new_page(locale="en-US", viewport={"width": 1280, "height": 800})
         self._page.add_init_script(path=_PROBE)
-        self._page.goto(url)
-        self._page.wait_for_selector(_PANEL)
+        self._page.goto(url + link_fragment(scene))
+        self._page.wait_for_selector(
+            "html[data-loaded]", state="attached", timeout=_LOADING_LIMIT_MS
+        )
         # What Gradio loads behind the page repaints the panel once more; it never tells when it is
         # done, and one connection stays open for good.
         self._page.wait_for_timeout(_LOADING_MS)
@@ -118,22 +125,19 @@ class DemoPage:
         """Closes the page; the server then forgets the visitor."""
         self._page.close()
 
-    def reserve(self, tokens: int) -> None:
-        """Sets the longest answer, and so what the window keeps free of the prompt."""
-        label, _ = LABELS["max_new_tokens"]
-        self._page.get_by_role("button", name=LABELS["settings"][0]).click()
-        number = self._page.locator(".block", has_text=label).last.locator("input[type=number]")
-        number.fill(str(tokens))
-        number.press("Tab")
-        self._page.wait_for_selector(f"{_PANEL} [data-part=reserved] b >> text=/^{tokens}$/")
+    def first_draw_ms(self) -> float:
+        """From the page being ready to the first panel with tokens on the screen."""
+        self._wait("yuanBench.firstDrawMs() !== null")
+        return float(self._page.evaluate("yuanBench.firstDrawMs()"))
 
-    def send(self, message: str) -> None:
-        """Sends a message and waits for the whole answer."""
-        sequence = self._panel("seq")
-        self._page.fill(_BOX, message)
-        self._wait(f"panel.dataset.seq > {sequence} && panel.dataset.mode === 'preview'")
-        self._page.press(_BOX, "Enter")
-        self._wait("panel.dataset.mode === 'sent' && !box.disabled && !box.value")
+    def open_prompt_tab(self) -> float:
+        """Goes from the lessons to the prompt; milliseconds from the click to its tokens."""
+        self._tab("tab_lessons")
+        self._page.wait_for_timeout(_SETTLE_MS)
+        self._page.evaluate("yuanBench.forget()")
+        self._tab("tab_prompt")
+        self._wait("yuanBench.openingMs() !== null")
+        return float(self._page.evaluate("yuanBench.openingMs()"))
 
     def type(self, text: str, pace_ms: int) -> Recording:
         """Types a text into the message box, key by key."""
@@ -160,6 +164,9 @@ class DemoPage:
             )
         )
 
+    def _tab(self, name: str) -> None:
+        self._page.get_by_role("tab", name=LABELS[name][0], exact=True).click()
+
     def _do(self, keys: Sequence[Callable[[], None]], pace_ms: int) -> Recording:
         self._page.focus(_BOX)
         self._page.evaluate("yuanBench.forget()")
@@ -175,16 +182,13 @@ class DemoPage:
             tuple(seen["requests"]),
         )
 
-    def _panel(self, name: str) -> str:
-        return str(self._page.locator(_PANEL).get_attribute(f"data-{name}"))
-
     def _wait(self, condition: str) -> None:
         # Asked ten times a second, not at every frame: the page is being timed.
-        self._page.wait_for_function(
-            f"""() => {{
-                const panel = document.querySelector('{_PANEL}');
-                const box = document.querySelector('{_BOX}');
-                return {condition};
-            }}""",
-            polling=100,
-        )
+        self._page.wait_for_function(f"() => {condition}", polling=100)
+
+
+def link_fragment(scene: Mapping[str, Any]) -> str:
+    """What stands behind the address of a page to put a scene up; see assets/link.js."""
+    squeeze = zlib.compressobj(wbits=-zlib.MAX_WBITS)  # without a header: deflate-raw
+    packed = squeeze.compress(json.dumps(scene).encode()) + squeeze.flush()
+    return "#s=" + base64.urlsafe_b64encode(packed).decode().rstrip("=")

@@ -1,6 +1,8 @@
 """The app as a visitor meets it: a process of its own, spoken to over HTTP."""
 
+import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -118,6 +120,22 @@ def running_app(flags: Sequence[str]) -> Iterator[App]:
             yield App(f"http://127.0.0.1:{port}", process, started, log)
         finally:
             _end(process)
+
+
+@contextmanager
+def widened(folder: Path, window: int) -> Iterator[Path]:
+    """A copy of a model folder with room for so many tokens.
+
+    What the model answers beyond the window that it was trained for is worth nothing; its prompts
+    are those of any other model with that window.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(shutil.copytree(folder, Path(place) / folder.name))
+        config = copy / "config.json"
+        facts = json.loads(config.read_text(encoding="utf-8"))
+        facts |= {"max_position_embeddings": window, "model_max_length": window}
+        config.write_text(json.dumps(facts), encoding="utf-8")
+        yield copy
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
