@@ -12,7 +12,8 @@ $('cx').innerHTML = `
     <button type="button" class="cx-fold" aria-expanded="false" hidden></button>
     <ol class="cx-turns" hidden></ol>
   </div>
-  <div class="tp-notice" role="status"></div>`;
+  <div class="tp-notice" role="status"></div>
+  <button type="button" class="cx-way" hidden></button>`;
 const NO_CELLS = { t: [], o: '', r: [], n: {}, f: {}, i: [], p: [] };
 const ORIGINS = { u: 'origin_user', a: 'origin_assistant', j: 'origin_join', c: 'origin_control' };
 const MOST_TURNS = 8;  // that the bar shows one by one
@@ -161,6 +162,16 @@ function drawNotice() {
   node.className = 'tp-notice' + (view.error ? ' bad' : lines.length ? ' warn' : '');
   // Written anew only when it says something else: a screen reader reads it out.
   if (node.textContent !== lines.join('')) node.replaceChildren(...lines.map(line => make('p', '', line)));
+  $('cx-way').hidden = !(view.dropped || view.shrunk || view.bar?.excess);
+}
+
+// From what had to go to the setting that decides it.
+function openPolicy() {
+  document.querySelector('#panel-tabs [role=tab]').click();
+  const settings = document.querySelector('#prompt-settings'), fold = settings.querySelector('button.label-wrap');
+  if (!fold.classList.contains('open')) fold.click();
+  // When Gradio has drawn them; a field that is not there yet takes no focus.
+  setTimeout(() => { settings.scrollIntoView({ block: 'start' }); settings.querySelector('input')?.focus(); }, 200);
 }
 
 // --- turns ----------------------------------------------------------------------------------------
@@ -215,6 +226,8 @@ function drawModel() {
 
 function drawFixed() {
   $('cx-title').textContent = say('context');
+  $('cx-way').textContent = say('choose_policy');
+  $('cx-way').addEventListener('click', openPolicy);
   makeSwitch($('cx-switch'), say('group_label'), Object.keys(GROUPINGS).map(name => [name, say('group_' + name)]), grouping, name => {
     grouping = name;
     if (stuck) stick(stuck);

@@ -117,7 +117,7 @@ function wireCopy() {
 
 // --- findings of the linter ------------------------------------------------------------------------------
 const SEVERITIES = { error: '✕', warning: '!', note: 'i' };
-let wantsFindings = null;  // whether somebody has folded them out or in; until then notes stay in
+let wantsFindings = null;  // whether somebody has folded them out or in; until then only errors are out
 
 function drawFindings() {
   const findings = view.findings ?? [], head = $('tk-findings-head'), rows = $('tk-findings-list');
@@ -127,7 +127,7 @@ function drawFindings() {
     const n = findings.filter(finding => finding.s === severity).length;
     return n ? severityBadge(severity, say(severity + (n > 1 ? '_many' : '_one'), { n })) : '';
   }));
-  rows.hidden = wantsFindings === false || (!wantsFindings && findings.every(finding => finding.s === 'note'));
+  rows.hidden = wantsFindings === false || (!wantsFindings && !findings.some(finding => finding.s === 'error'));
   rows.classList.toggle('brief', !wantsFindings);
   const key = JSON.stringify(findings);
   if (rows.dataset.key === key) return;  // keeps the focus on a button

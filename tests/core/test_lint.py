@@ -218,7 +218,7 @@ def test_a_typed_control_token_shows_both_encodings(real_tokenizer: Any):
     finding = findings["typed_control"]
     assert (finding.severity, finding.repair) == (Severity.NOTE, None)
     assert finding.values["names"] == "<sep>, <eod>"
-    assert finding.values["as_control"] == 77187
+    assert finding.values["as_control"] == (77187,)
     pieces = real_tokenizer.convert_ids_to_tokens(finding.values["as_text"])
     assert pieces == ["<", "sep", "><"]  # with the `<` of the join
     assert marked(fitted, finding) == ["<sep><", "<eod><"]
@@ -231,7 +231,7 @@ def test_in_raw_mode_a_typed_control_token_acts_and_can_be_made_text(real_tokeni
     assert "typed_control" not in findings
     assert finding.severity is Severity.WARNING
     assert marked(fitted, finding) == ["<sep>"]
-    assert finding.values["as_control"] == 77187
+    assert finding.values["as_control"] == (77187,)
     assert len(finding.values["as_text"]) == 3
     repaired, findings = mended(finding, real_tokenizer)
     assert repaired.prompt.text == fitted.prompt.text

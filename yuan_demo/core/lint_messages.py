@@ -48,7 +48,7 @@ def acting_control(sent: Sent) -> Finding | None:
         "names": ", ".join(names),
         "name": name,
         "as_text": tuple(token.token_id for token in as_text if token.start < token.end),
-        "as_control": sent.tokenizer.control_token_id(name),
+        "as_control": (sent.tokenizer.control_token_id(name),),
     }
     repair = sent.with_options(raw=False)
     return Finding("acting_control", Severity.WARNING, sent.spans(stretches), values, repair)
@@ -74,7 +74,7 @@ def typed_control(sent: Sent) -> Finding | None:
         "names": ", ".join(names),
         "name": name,
         "as_text": tuple(token.token_id for token in sent.tokens[first:past]),
-        "as_control": sent.tokenizer.control_token_id(name),
+        "as_control": (sent.tokenizer.control_token_id(name),),
     }
     return Finding("typed_control", Severity.NOTE, sent.spans(stretches), values)
 

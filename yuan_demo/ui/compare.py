@@ -11,7 +11,7 @@ import gradio as gr
 from yuan_demo.core.budget import FittedPrompt
 from yuan_demo.core.diff import diff
 from yuan_demo.core.errors import PageError, PromptError
-from yuan_demo.core.formats import format_named
+from yuan_demo.core.formats import N_JOIN, format_named
 from yuan_demo.core.messages import Message
 from yuan_demo.engine.chat import ChatModel
 from yuan_demo.engine.likelihood import Likelihood, likelihood
@@ -72,6 +72,12 @@ class CompareHandlers:
     def __init__(self, pages: PageHandlers) -> None:
         self._pages = pages
         self._model: ChatModel = pages.model
+
+    def other_than(self, chosen: str, other: str) -> str:
+        """What to compare a newly chosen format with."""
+        if other != chosen:
+            return other
+        return "roles" if chosen == N_JOIN.name else N_JOIN.name
 
     def tokens(
         self,

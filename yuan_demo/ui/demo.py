@@ -252,6 +252,10 @@ def _wire_scenes(scenes: SceneHandlers, page: _Page, repaint: dict[str, Any]) ->
 def _wire_formats(compare: CompareHandlers, page: _Page) -> None:
     formats = page.formats
     inputs = [*page.said, formats.reference, formats.other, *page.controls.components()]
+    # A format is never compared with itself.
+    page.controls.format.change(
+        compare.other_than, [page.controls.format, formats.other], formats.other, **_QUIET
+    )
     changes = (page.formats_tab.select, page.controls.format.change, formats.other.change)
     for event in changes:
         event(compare.tokens, inputs, formats.result, **_QUIET)

@@ -134,6 +134,7 @@ PARTS: dict[str, tuple[str, str]] = {
         "请撤销或清除几轮对话，或缩短草稿。",
     ),
     "left_out": ("not sent", "未发送"),
+    "choose_policy": ("Choose what happens when it is full", "选择窗口满了怎么办"),
     "same_tokens": ("… {n} same tokens …", "…… {n} 个相同词元 ……"),
     "same_prompt": (
         "Both formats give the same tokens here.",
