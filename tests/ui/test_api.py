@@ -1,3 +1,4 @@
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,8 @@ from yuan_demo.core.options import PromptOptions
 from yuan_demo.engine.chat import ChatModel
 from yuan_demo.ui import checks
 from yuan_demo.ui.api import add_api
+from yuan_demo.ui.handlers import PageHandlers
+from yuan_demo.ui.page_settings import PageSettings, naming_settings
 
 HISTORY = [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "您好"}]
 
@@ -93,3 +96,53 @@ def test_inspect_refuses_with_a_sentence(
 ):
     with pytest.raises(gr.Error, match=reason):
         endpoint("inspect")(message, history, reserved)
+
+
+def test_settings_of_the_chat_have_names_for_programs(model: ChatModel):
+    chat = naming_settings(PageHandlers(model).chat)
+
+    names = list(inspect.signature(chat).parameters)
+    assert names == ["message", "history", "request", *PageSettings._fields]
+    assert inspect.isgeneratorfunction(chat), "the chat streams"
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"format": "newline"}, "你好\n您好\n天<sep>气<sep>"),
+        ({"format": "custom", "turn_template": "", "question_template": "问{user}"}, "问天<sep>气"),
+        ({"loading": "plain"}, "<s>你好<n>您好<n>天<sep>气<sep></s>"),
+        ("nonsense", "你好<n>您好<n>天<sep>气<sep>"),
+        ({"nonsense": 1}, "你好<n>您好<n>天<sep>气<sep>"),
+    ],
+)
+def test_inspect_takes_the_settings_of_the_page(endpoint: Any, settings: Any, expected: str):
+    assert endpoint("inspect")("天<sep>气", HISTORY, 50, settings)["text"] == expected
+
+
+def test_inspect_in_raw_mode_reads_typed_control_tokens(endpoint: Any, model: ChatModel):
+    sep = model.tokenizer.control_token_id("<sep>")
+
+    safe = endpoint("inspect")("a<sep>b")
+    raw = endpoint("inspect")("a<sep>b", settings={"raw": True})
+
+    assert (safe["input_ids"].count(sep), raw["input_ids"].count(sep)) == (1, 2)
+    assert "acting_control" in [finding["code"] for finding in raw["findings"]]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"format": "x"},
+        {"policy": 5},
+        {"loading": []},
+        {"window": 9},
+        {"window": "big"},
+        {"pinned": "1"},
+        {"format": "custom", "question_template": "no place"},
+    ],
+    ids=repr,
+)
+def test_inspect_refuses_settings_that_cannot_be(endpoint: Any, settings: Any):
+    with pytest.raises(gr.Error, match="must"):
+        endpoint("inspect")("a", settings=settings)

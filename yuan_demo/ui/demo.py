@@ -13,6 +13,7 @@ from yuan_demo.ui.chatbot import VerbatimChatbot
 from yuan_demo.ui.compare import CompareHandlers
 from yuan_demo.ui.controls import Controls, format_choices, make_controls
 from yuan_demo.ui.handlers import PageHandlers
+from yuan_demo.ui.page_settings import naming_settings
 from yuan_demo.ui.scene_handlers import SceneHandlers
 from yuan_demo.ui.strings import EXAMPLES
 from yuan_demo.ui.words import I18N
@@ -28,6 +29,10 @@ MAX_ANSWERS_AT_ONCE = 32
 
 # Past the queue, where it would wait behind answers; unseen; not for programs.
 _QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+
+# Through the queue, as what may end in a toast must: outside of it Gradio 6.31 writes the toast's
+# sentence into the server's log instead of showing it. Each handler has a queue of its own.
+_SPOKEN = _QUIET | {"queue": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +178,7 @@ def _lay_out_formats(controls: Controls) -> _Formats:
 
 def _lay_out_chat(handlers: PageHandlers, controls: Controls, context: gr.HTML) -> gr.ChatInterface:
     return gr.ChatInterface(
-        handlers.chat,
+        naming_settings(handlers.chat),
         chatbot=VerbatimChatbot(
             label=I18N("chatbot_label"),
             show_label=False,
@@ -239,14 +244,14 @@ def _wire_scenes(scenes: SceneHandlers, page: _Page, repaint: dict[str, Any]) ->
     """Lessons, repairs, pins, links, and the way back to one's own conversation."""
     settings, everything = page.controls.components(), [*page.scene, page.banner, page.stash]
     page.lessons.lesson(
-        scenes.open_lesson, [*page.said, page.stash, *settings], everything, **_QUIET
+        scenes.open_lesson, [*page.said, page.stash, *settings], everything, **_SPOKEN
     ).then(**repaint)
-    page.banner.back(scenes.come_back, page.stash, everything, **_QUIET).then(**repaint)
-    page.tokens.repair(scenes.repair, [*page.said, *settings], page.scene, **_QUIET).then(**repaint)
-    page.context.pin(scenes.pin, page.controls.pinned, page.controls.pinned, **_QUIET).then(
-        **repaint
-    )
-    page.header.link(scenes.share, [*page.said, *settings], page.header, **_QUIET)
+    page.banner.back(scenes.come_back, page.stash, everything, **_SPOKEN).then(**repaint)
+    inputs = [*page.said, *settings]
+    page.tokens.repair(scenes.repair, inputs, page.scene, **_SPOKEN).then(**repaint)
+    pinned = page.controls.pinned
+    page.context.pin(scenes.pin, pinned, pinned, **_SPOKEN).then(**repaint)
+    page.header.link(scenes.share, inputs, page.header, **_SPOKEN)
 
 
 def _wire_formats(compare: CompareHandlers, page: _Page) -> None:
@@ -298,6 +303,6 @@ def _wire_loading(
         [page.store, page.link, page.stash],
         [*page.scene, page.banner, page.stash],
         js="async (kept, _, stash) => [kept, await window.yuanDemo.readLink(), stash]",
-        **_QUIET,
+        **_SPOKEN,
     ).then(None, js="() => window.yuanDemo.whenLoaded()").then(**repaint)
     demo.unload(handlers.leave)

@@ -4,8 +4,10 @@ Values come from a page, a link, a lesson or a program, and any of these may sen
 is believed before `params()` and `options()` have checked it.
 """
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import wraps
 from typing import Any, NamedTuple
 
 from yuan_demo.core.errors import PromptError
@@ -118,6 +120,26 @@ class PageSettings(NamedTuple):
             window=options.window,
             pinned=sorted(options.pinned),
         )
+
+
+def naming_settings(handler: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    """A generator whose signature names each setting that `handler` takes as `*settings`.
+
+    Gradio reads the names from there: programs then write `raw=True`, not `param_12=True`.
+    """
+
+    @wraps(handler)
+    def named(*args: Any) -> Iterator[Any]:
+        yield from handler(*args)
+
+    signature = inspect.signature(handler)
+    kept = [p for p in signature.parameters.values() if p.kind is not p.VAR_POSITIONAL]
+    settings = [
+        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        for name in PageSettings._fields
+    ]
+    named.__signature__ = signature.replace(parameters=[*kept, *settings])
+    return named
 
 
 def as_typed(template: str) -> str:
