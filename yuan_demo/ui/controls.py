@@ -12,6 +12,22 @@ from yuan_demo.ui.page_settings import PageSettings
 from yuan_demo.ui.words import I18N
 
 
+class _Slider(gr.Slider):
+    """A slider that takes every number.
+
+    Gradio 6.31 refuses one outside the range before any handler runs: a `3` on the way to `300`,
+    or a link from a demo with a larger window, would stop the panel and the chat without a word.
+    Here all settings are checked by the handlers, which say why (`PageSettings`).
+    """
+
+    # Gradio names the component of the front end after the base class of a template.
+    is_template = True
+
+    def preprocess(self, payload: float | None) -> float | None:
+        """The value as it stands there."""
+        return payload
+
+
 @dataclass(frozen=True, slots=True)
 class Controls:
     """The controls, in the order of `PageSettings`.
@@ -54,11 +70,11 @@ def make_controls(model: ChatModel) -> Controls:
     """Makes the controls, standing at the defaults."""
     defaults = PageSettings.defaults(model)
 
-    def slider(name: str, low: float, high: float, step: float) -> gr.Slider:
+    def slider(name: str, low: float, high: float, step: float) -> _Slider:
         value = getattr(defaults, name)
         # A model's own default may lie beyond what the slider offers otherwise.
         high = max(high, value)
-        return gr.Slider(low, high, value, step=step, render=False, **_words(name))
+        return _Slider(low, high, value, step=step, render=False, **_words(name))
 
     def choice(name: str, options: type[Policy] | type[Loading]) -> gr.Dropdown:
         choices = [(I18N(f"{name}_{option}"), str(option)) for option in options]
