@@ -12,13 +12,14 @@ import gradio as gr
 from yuan_demo.core.errors import PageError
 from yuan_demo.core.lint import lint
 from yuan_demo.core.messages import Message
+from yuan_demo.ui.chatbot import escape
 from yuan_demo.ui.checks import clean
 from yuan_demo.ui.handlers import PageHandlers
 from yuan_demo.ui.history import conversation_of, restored, shown
 from yuan_demo.ui.lessons import LESSONS
 from yuan_demo.ui.page_settings import PageSettings
 from yuan_demo.ui.scenes import Scene, pack, unpack
-from yuan_demo.ui.strings import error_text, event_heading
+from yuan_demo.ui.strings import error_text, event_heading, toast_heading
 from yuan_demo.ui.visitors import Visitor
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,17 @@ LINK_BANNER = {
     ),
 }
 """What stands above the panel of a page that a link opened, in both languages."""
+
+AWAY_BANNER = {
+    "active": ("away", "away"),
+    "title": ("Your own conversation is set aside", "你自己的对话已暂存"),
+    "text": (
+        "You were in a lesson or a link when this page was loaded anew; settings are back to the "
+        "defaults.",
+        "页面重新加载前，你正在课程或链接中；设置已恢复为默认值。",
+    ),
+}
+"""What stands there after a reload, which would otherwise take away the way back."""
 
 SCENE_OUTPUTS = 4 + len(PageSettings._fields)
 """Chat (its three states), message box, and every control."""
@@ -48,10 +60,10 @@ def _never_raises(outputs: int) -> Callable[..., Any]:
             try:
                 return handler(self, *args)
             except PageError as error:
-                gr.Warning(error_text(error, visitor.language))
+                _warn(error, visitor)
             except Exception:
                 logger.exception("%s failed", handler.__name__)
-                gr.Warning(error_text(PageError("unexpected"), visitor.language))
+                _warn(PageError("unexpected"), visitor)
             return [gr.skip()] * outputs if outputs > 1 else gr.skip()
 
         return handle
@@ -116,21 +128,20 @@ class SceneHandlers:
         """What a page that loads shows: what a link says, or else what the browser kept."""
         visitor = self.pages.visitor(request)
         history = restored(kept, event_heading(visitor.language))
-        is_chinese = visitor.language == "zh"
         if link:
             try:
                 scene = unpack(json.loads(link), self.pages.defaults)
                 own = Scene(conversation_of(history), "", self.pages.defaults)
-                banner = {name: pair[is_chinese] for name, pair in LINK_BANNER.items()}
-                return [*_put_up(scene), json.dumps(banner), self._set_aside(own, stash)]
+                banner = _banner(LINK_BANNER, visitor)
+                return [*_put_up(scene), banner, self._set_aside(own, stash)]
             except (PageError, ValueError) as error:
-                error = error if isinstance(error, PageError) else PageError("bad_link")
-                gr.Warning(error_text(error, visitor.language))
+                _warn(error if isinstance(error, PageError) else PageError("bad_link"), visitor)
             except Exception:
                 logger.exception("a link could not be opened")
-                gr.Warning(error_text(PageError("bad_link"), visitor.language))
-        unchanged = [gr.skip()] * (SCENE_OUTPUTS - 3 + 2)
-        return [history, history, history, *unchanged]
+                _warn(PageError("bad_link"), visitor)
+        unchanged = [gr.skip()] * (SCENE_OUTPUTS - 3)
+        banner = _banner(AWAY_BANNER, visitor) if stash else gr.skip()
+        return [history, history, history, *unchanged, banner, gr.skip()]
 
     @_never_raises(SCENE_OUTPUTS)
     def repair(
@@ -184,3 +195,13 @@ class SceneHandlers:
 def _put_up(scene: Scene) -> list[Any]:
     history = shown(scene.messages)
     return [history, history, history, scene.draft, *scene.settings]
+
+
+def _banner(words: dict[str, tuple[str, str]], visitor: Visitor) -> str:
+    return json.dumps({name: pair[visitor.language == "zh"] for name, pair in words.items()})
+
+
+def _warn(error: PageError, visitor: Visitor) -> None:
+    """Shows a toast. Gradio draws its text as HTML, and it may quote what somebody wrote."""
+    text = escape(error_text(error, visitor.language))
+    gr.Warning(text, title=toast_heading(visitor.language))

@@ -175,6 +175,11 @@ def event_heading(language: Language) -> str:
     return "上下文已满" if language == "zh" else "Context full"
 
 
+def toast_heading(language: Language) -> str:
+    """Heads a toast that says why nothing was done."""
+    return "没有执行" if language == "zh" else "Nothing was changed"
+
+
 def event_text(fitted: FittedPrompt, language: Language) -> str:
     """What had to go before an answer: one line, and one that explains it."""
     before, after = len(fitted.whole.tokens), len(fitted.prompt.tokens)
