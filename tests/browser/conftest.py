@@ -1,19 +1,24 @@
 """The real app in a real browser: `app.py` in a process of its own, Debian's Chromium in front."""
 
+import base64
+import json
 import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"1280x800": (1280, 800), "390x844": (390, 844)}
@@ -41,6 +46,8 @@ class Server:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
         self._flags = flags
+        # A file and not a pipe, which nobody empties: a full one would stop the server.
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115
         self.start()
 
     def start(self) -> None:
@@ -51,7 +58,7 @@ class Server:
             [sys.executable, "app.py", "--port", str(self.port), *self._flags],
             cwd=ROOT,
             env=env,
-            stdout=subprocess.PIPE,
+            stdout=self._log,
             stderr=subprocess.STDOUT,
         )
         deadline = time.monotonic() + 90
@@ -62,7 +69,12 @@ class Server:
             except OSError:
                 time.sleep(0.1)
         self._process.kill()
-        pytest.fail(f"app.py did not start:\n{self._process.communicate()[0].decode()}")
+        pytest.fail(f"app.py did not start:\n{self.log()}")
+
+    def log(self) -> str:
+        """Everything that the server has printed."""
+        self._log.seek(0)
+        return self._log.read().decode()
 
     def get(self, path: str) -> bytes:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -79,6 +91,24 @@ def server() -> Iterator[Server]:
     running = Server()
     yield running
     running.stop()
+
+
+def link_to(
+    said: Sequence[str] = (), draft: str = "", settings: dict[str, Any] | None = None
+) -> str:
+    """The end of the address of a page on which a conversation, a draft and settings stand.
+
+    Args:
+        said: questions and answers in turn.
+        draft: what stands in the message box.
+        settings: where they differ from the defaults.
+    """
+    scene = {"m": [["ua"[place % 2], text] for place, text in enumerate(said)]}
+    scene |= {"d": draft} if draft else {}
+    scene |= {"s": settings} if settings else {}
+    squeeze = zlib.compressobj(wbits=-15)
+    packed = squeeze.compress(json.dumps(scene).encode()) + squeeze.flush()
+    return "#s=" + base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
 def open_chromium(playwright: Playwright) -> Browser:
@@ -103,7 +133,7 @@ class DemoPage:
     page: Page
     language: str
     errors: list[str]
-    foreign_requests: list[str]
+    requests: list[str]
 
     @property
     def box(self):
@@ -117,6 +147,46 @@ class DemoPage:
     def messages(self) -> list[str]:
         bubbles = self.page.locator("#conversation [data-testid=user], [data-testid=bot]")
         return [text.strip() for text in bubbles.all_inner_texts()]
+
+    @property
+    def tokens(self):
+        """Every box of the token list."""
+        return self.page.locator(".tp-list .k")
+
+    @property
+    def card(self):
+        """The details of one token."""
+        return self.page.locator("#token-card")
+
+    @property
+    def findings(self):
+        return self.page.locator(".tk-findings-list li")
+
+    @property
+    def missing(self) -> list[str]:
+        """The first messages of the turns that stand struck out above the token list."""
+        return self.page.locator(".tk-missing s").all_inner_texts()
+
+    @property
+    def left_out(self) -> list[str]:
+        """The greyed messages of the chat."""
+        return [text.strip() for text in self.page.locator(".left-out").all_inner_texts()]
+
+    def open_tab(self, number: int) -> None:
+        """Opens a tab of the panel: 0 Prompt, 1 Formats, 2 Lessons."""
+        tab = self.page.locator("#panel-tabs [role=tab]").nth(number)
+        tab.click()
+        expect(tab).to_have_attribute("aria-selected", "true")
+
+    def open_prompt_settings(self) -> None:
+        fold = self.page.locator("#prompt-settings button.label-wrap")
+        if "open" not in fold.get_attribute("class"):
+            fold.click()
+
+    def choose(self, label: str, choice: str) -> None:
+        """Chooses from a list of Gradio's, both by what is written there."""
+        self.page.get_by_label(label, exact=True).click()
+        self.page.get_by_role("option", name=choice, exact=True).click()
 
     def ids(self) -> list[int]:
         return self.panel.evaluate("element => JSON.parse(element.dataset.ids)")
@@ -142,20 +212,21 @@ class DemoPage:
         self.page.wait_for_function(
             "before => document.querySelector('#token-panel [data-seq]').dataset.seq !== before",
             arg=before,
-            timeout=10_000,
+            timeout=30_000,
         )
         self.settle()
 
     def settle(self) -> None:
-        """Waits until the panel has not changed for a fifth of a second."""
+        """Waits until nothing is asked of the server and the panel stands still."""
         self.page.wait_for_function(
             """() => {
               const seq = document.querySelector('#token-panel [data-seq]').dataset.seq;
-              if (window.lastSeq !== seq) { window.lastSeq = seq; window.lastSeqAt = Date.now(); }
-              return Date.now() - window.lastSeqAt > 200;
+              const isMoving = window.lastSeq !== seq || window.asked > 0;
+              if (isMoving) { window.lastSeq = seq; window.stillSince = Date.now(); }
+              return Date.now() - window.stillSince > 200;
             }""",
             polling=50,
-            timeout=10_000,
+            timeout=30_000,
         )
 
     def send(self, text: str) -> None:
@@ -176,10 +247,38 @@ class DemoPage:
         self.page.wait_for_selector("#message-box .submit-button", timeout=10_000)
         self.settle()
 
+    @property
+    def foreign_requests(self) -> list[str]:
+        """Addresses outside this machine that were asked for."""
+        own = re.compile(r"http://127\.0\.0\.1:|data:|blob:")
+        return [address for address in self.requests if not own.match(address)]
+
     def has_no_sideways_scroll(self) -> bool:
         return self.page.evaluate(
             "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
         )
+
+
+# Counts the questions to the server that are not answered yet, for `DemoPage.settle`.
+_COUNT_QUESTIONS = """
+window.asked = 0;
+const fetch_ = window.fetch;
+window.fetch = (...request) => {
+  const isQuestion = request[1]?.method === 'POST';
+  if (isQuestion) window.asked++;
+  return fetch_(...request).finally(() => { if (isQuestion) window.asked--; });
+};
+"""
+
+
+def watch(page: Page, language: str) -> DemoPage:
+    """Wraps a page that has not been loaded yet."""
+    page.set_default_timeout(30_000)
+    page.add_init_script(_COUNT_QUESTIONS)
+    demo = DemoPage(page, language, [], [])
+    page.on("pageerror", lambda error: demo.errors.append(str(error)))
+    page.on("request", lambda request: demo.requests.append(request.url))
+    return demo
 
 
 @pytest.fixture
@@ -195,19 +294,8 @@ def open_page(chromium: Browser, server: Server) -> Iterator:
         )
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(15_000)
-        demo = DemoPage(page, language, [], [])
-        page.on("pageerror", lambda error: demo.errors.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                None
-                if re.match(r"(http://127\.0\.0\.1:|data:|blob:)", request.url)
-                else demo.foreign_requests.append(request.url)
-            ),
-        )
-        page.goto(url or server.url)
+        demo = watch(context.new_page(), language)
+        demo.page.goto(url or server.url)
         load(demo)
         return demo
 

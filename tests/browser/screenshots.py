@@ -8,7 +8,16 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.browser.conftest import LANGUAGES, ROOT, SIZES, DemoPage, Server, load, open_chromium
+from tests.browser.conftest import (
+    LANGUAGES,
+    ROOT,
+    SIZES,
+    DemoPage,
+    Server,
+    load,
+    open_chromium,
+    watch,
+)
 
 FOLDER = ROOT / "assets" / "screenshots"
 TALK = {
@@ -27,22 +36,22 @@ def main() -> None:
             page = browser.new_page(
                 viewport={"width": width, "height": height}, locale=LANGUAGES[language]
             )
+            demo = watch(page, language)
             page.goto(server.url)
-            talk(page, language)
+            talk(demo)
             save(page, FOLDER / f"{name}-{language}.png", whole=width < 600)
             page.close()
     server.stop()
 
 
-def talk(page: Page, language: str) -> None:
+def talk(demo: DemoPage) -> None:
     """Asks two questions and types a third, whose control token is explained."""
-    demo = DemoPage(page, language, [], [])
     load(demo)
-    first, second, draft = TALK[language]
+    first, second, draft = TALK[demo.language]
     demo.ask(first)
     demo.ask(second)
     demo.edit(lambda: demo.box.fill(draft))
-    page.locator(".tp-list .k.c").last.hover()
+    demo.page.locator(".tp-list .k.c").last.hover()
 
 
 def save(page: Page, path: Path, *, whole: bool) -> None:
