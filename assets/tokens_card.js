@@ -57,7 +57,9 @@ function place(box) {
   const { offsetWidth: width, offsetHeight: height } = card;
   if (isSheet.matches) {
     const hidden = box.bottom + 12 - (innerHeight - height);
-    if (isKept && hidden > 0) scrollBy(0, hidden);
+    if (!isKept || hidden <= 0) return;
+    element.style.paddingBottom = height + 'px';  // the page may end too early to scroll so far
+    scrollBy(0, hidden);
     return;
   }
   const isBelow = box.bottom + 6 + height < innerHeight;
@@ -74,6 +76,7 @@ function keepCard(node) {
 function hideCard(isWanted) {
   if (!shown || (isKept && !isWanted)) return;
   card.hidden = true;
+  element.style.paddingBottom = '';
   card.classList.remove('kept');
   shown.classList.remove('on');
   shown = null;
