@@ -12,12 +12,13 @@ import tempfile
 import time
 import urllib.request
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from gradio_client import Client
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -188,6 +189,15 @@ class DemoPage:
         self.page.get_by_label(label, exact=True).click()
         self.page.get_by_role("option", name=choice, exact=True).click()
 
+    def open_findings(self) -> None:
+        head = self.page.locator(".tk-findings-head")
+        if head.get_attribute("aria-expanded") != "true":
+            head.click()
+
+    def finding(self, words: str):
+        """The row of the finding that says this."""
+        return self.findings.filter(has_text=words)
+
     def ids(self) -> list[int]:
         return self.panel.evaluate("element => JSON.parse(element.dataset.ids)")
 
@@ -316,3 +326,17 @@ def load(demo: DemoPage) -> None:
 @pytest.fixture
 def page(open_page) -> DemoPage:
     return open_page()
+
+
+@pytest.fixture(scope="session")
+def inspect(server: Server) -> Callable[..., dict[str, Any]]:
+    """`/inspect`: what sending a message after a conversation, with settings, would give the
+    model."""
+    client = Client(server.url, verbose=False)
+
+    def ask(message: str, said: Sequence[str] = (), **settings: Any) -> dict[str, Any]:
+        roles = ("user", "assistant") * len(said)
+        history = [{"role": role, "content": text} for role, text in zip(roles, said, strict=False)]
+        return client.predict(message, history, None, settings, api_name="/inspect")
+
+    return ask
