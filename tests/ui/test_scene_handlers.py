@@ -182,7 +182,7 @@ def test_a_lesson_sets_everything_aside_and_back_brings_it_back(
     PutUp(opened).settings.options()
     assert (PutUp(back).texts, PutUp(back).draft) == (list(TALK), "a draft ")
     assert PutUp(back).settings == own
-    assert PutUp(back).rest == ["", None]
+    assert PutUp(back).rest == ["", {}]
 
 
 def test_a_second_lesson_keeps_what_the_first_one_set_aside(scenes: SceneHandlers):

@@ -304,5 +304,11 @@ def _wire_loading(
         [*page.scene, page.banner, page.stash],
         js="async (kept, _, stash) => [kept, await window.yuanDemo.readLink(), stash]",
         **_SPOKEN,
-    ).then(None, js="() => window.yuanDemo.whenLoaded()").then(**repaint)
+    ).then(
+        # What a link put up is kept from here on, like what is said.
+        None,
+        chat.chatbot,
+        page.store,
+        js="shown => { window.yuanDemo.whenLoaded(); return [shown]; }",
+    ).then(**repaint)
     demo.unload(handlers.leave)

@@ -114,7 +114,9 @@ class SceneHandlers:
         """Puts the visitor's own conversation up again."""
         self._idle(request)
         own = unpack(stash or {"m": []}, self.pages.defaults)
-        return [*_put_up(own), "", None]
+        # Not None, which Gradio 6.31 does not write into the browser's storage: after a reload, an
+        # older conversation would still stand there as the one set aside.
+        return [*_put_up(own), "", {}]
 
     @_never_raises(1)
     def share(
