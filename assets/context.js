@@ -16,6 +16,7 @@ $('cx').innerHTML = `
   <button type="button" class="cx-way" hidden></button>`;
 const NO_CELLS = { t: [], o: '', r: [], n: {}, f: {}, i: [], p: [] };
 const ORIGINS = { u: 'origin_user', a: 'origin_assistant', j: 'origin_join', c: 'origin_control' };
+const DROPPING = new Set(['drop_oldest', 'keep_first', 'shrink_answer']);  // policies that heed a pin
 const MOST_TURNS = 8;  // that the bar shows one by one
 let view, grouping = 'parts', stretches = [], speed = null;
 
@@ -84,7 +85,7 @@ function drawBar() {
     entry.classList.toggle('none', !each.size);
   });
   $('cx-bar').setAttribute('aria-label', stretches.map(each => each.label + ' ' + count.format(each.size)).join(', '));
-  $('cx-excess').textContent = bar.excess ? say('excess', { n: bar.excess }) : '';
+  $('cx-excess').textContent = bar.excess ? say('excess', { n: bar.excess, reserved: bar.reserved }) : '';
   const isPart = bar.window < bar.model_window;
   $('cx-own').hidden = !isPart;
   $('cx-own').firstElementChild.firstElementChild.style.width = 100 * bar.window / bar.model_window + '%';
@@ -151,7 +152,7 @@ function numbers(turns) {
 
 function losses() {
   const { dropped, shrunk, mode } = view, isSent = mode === 'sent' || mode === 'answering', out = [];
-  if (dropped?.policy === 'left_cut') out.push(say(isSent ? 'was_cut' : 'will_cut', { ...dropped, n: dropped.tokens }));
+  if (dropped?.policy === 'left_cut') out.push(say(isSent ? 'was_cut' : mode === 'history' ? 'no_room_cut' : 'will_cut', { ...dropped, n: dropped.tokens }));
   else if (dropped) out.push(say(isSent ? 'dropped' : mode === 'history' ? 'no_room' : 'will_drop', { ...dropped, turns: numbers(dropped.turns) }));
   if (shrunk) out.push(say('shrunk', shrunk));
   return out;
@@ -171,18 +172,22 @@ function openPolicy() {
   const settings = document.querySelector('#prompt-settings'), fold = settings.querySelector('button.label-wrap');
   if (!fold.classList.contains('open')) fold.click();
   // When Gradio has drawn them; a field that is not there yet takes no focus.
-  setTimeout(() => { settings.scrollIntoView({ block: 'start' }); settings.querySelector('input')?.focus(); }, 200);
+  setTimeout(() => {
+    const tabs = document.querySelector('#panel-tabs'), head = tabs.querySelector('.tab-wrapper').offsetHeight;
+    tabs.scrollTop += settings.getBoundingClientRect().top - tabs.getBoundingClientRect().top - head;
+    settings.querySelector('input')?.focus();
+  }, 200);
 }
 
 // --- turns ----------------------------------------------------------------------------------------
 let drawnTurns = '';
 function drawTurns() {
   const { turns } = view, fold = $('cx-fold'), number = state => turns.filter(turn => turn.s === state).length;
-  const gone = number('dropped') + number('unwritten'), pinned = turns.filter(turn => turn.p).length;
+  const gone = number('dropped') + number('unwritten'), pinned = turns.filter(turn => view.pinned.includes(turn.n)).length;
   fold.hidden = !turns.length;
   fold.textContent = [say('turns_fold', { n: turns.length }), gone && say('turns_gone', { n: gone }), pinned && say('turns_pinned', { n: pinned })]
     .filter(Boolean).join(' · ');
-  const isOpen = fold.getAttribute('aria-expanded') === 'true' && turns.length > 0, key = view.mode + JSON.stringify(turns);
+  const isOpen = fold.getAttribute('aria-expanded') === 'true' && turns.length > 0, key = view.mode + view.policy + view.pinned + JSON.stringify(turns);
   $('cx-turns').hidden = !isOpen;
   if (!isOpen || key === drawnTurns) return;
   drawnTurns = key;
@@ -199,7 +204,7 @@ function drawTurn(turn, index) {
   const facts = make('span', 'cx-facts');
   facts.append(make('span', 'cx-tokens', tokens), make('span', 'cx-fate', say('turn_' + turn.s)));
   row.append(make('b', '', turn.n), words, facts);
-  if (!isNewest && turn.s !== 'unwritten') row.append(pinButton(turn));
+  if (!isNewest && turn.s !== 'unwritten' && DROPPING.has(view.policy)) row.append(pinButton(turn));
   const light = show => publish('light', { spans: turnSpans().filter(each => each.n === turn.n).map(each => [each.start, each.end]), show });
   row.addEventListener('mouseenter', () => light(false));
   row.addEventListener('focusin', () => light(false));
@@ -209,9 +214,10 @@ function drawTurn(turn, index) {
 }
 
 function pinButton(turn) {
-  const node = makeButton('cx-pin', say(turn.p ? 'pinned' : 'pin'), () => trigger('pin', { turn: turn.n }));
+  const isPinned = view.pinned.includes(turn.n);
+  const node = makeButton('cx-pin', say(isPinned ? 'pinned' : 'pin'), () => trigger('pin', { turn: turn.n }));
   node.dataset.turn = turn.n;
-  node.setAttribute('aria-pressed', turn.p);
+  node.setAttribute('aria-pressed', isPinned);
   node.setAttribute('aria-label', say('pin_turn', { n: '' + turn.n }));
   node.title = say('pin_title');
   return node;
@@ -243,9 +249,10 @@ function draw() {
   const started = performance.now();
   view = JSON.parse(props.value);
   view.cellList = new CellList(view.cells ?? NO_CELLS, view.answer);
-  view.turns ??= [];
+  view.turns ??= []; view.pinned ??= [];
   if (view.speed) speed = view.speed;
   drawModel(); drawNotice(); drawTurns();
+  element.querySelector('.cx-card').classList.toggle('stale', !view.bar);
   if (view.bar) drawBar();
   publish('view', view);
   if (stuck) publish('light', lightOf(stuck, false));

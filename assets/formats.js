@@ -71,14 +71,14 @@ function drawAnswer(side, other, reference) {
   if (!reference) { node.append(make('p', 'fc-wait', say('no_reference'))); return node; }
   if (side.mean == null) { node.append(make('p', 'fc-wait', say('ask_first'))); return node; }
   const isBetter = other.mean != null && side.mean > other.mean;
-  node.append(make('p', 'fc-mean', say('mean_logprob', { n: side.mean.toFixed(3), p: (100 * Math.exp(side.mean)).toFixed(1) }) + (isBetter ? ' ✓ ' + say('likelier') : '')));
+  node.append(make('p', 'fc-mean', say('mean_logprob', { n: side.mean > -0.0005 ? '0' : side.mean.toFixed(3), p: (100 * Math.exp(side.mean)).toFixed(1) }) + (isBetter ? ' ✓ ' + say('likelier') : '')));
   const tokens = make('div', 'fc-tokens');
   for (const [piece, logprob] of side.answer) {
     const token = make('span', 'fc-rated');
     token.style.setProperty('--doubt', Math.min(1, -logprob / 6));
     const text = make('span');
     write(text, piece.replaceAll('▁', ' ') || piece);
-    token.append(text, make('small', '', logprob.toFixed(1)));
+    token.append(text, make('small', '', logprob > -0.05 ? '0' : logprob.toFixed(1)));
     tokens.append(token);
   }
   node.append(tokens);

@@ -47,6 +47,7 @@ list.append(...lessons.map(drawCard));
 root.replaceChildren(place, list);
 
 subscribe('lesson', open => {
+  if (open?.table) root.closest('#panel-tabs').scrollTop = 0;
   place.replaceChildren(...(open?.table ? [make('h3', '', open.title), drawTable(open.table)] : []));
   for (const card of list.children) {
     const isOpen = card.dataset.name === open?.active;

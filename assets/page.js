@@ -30,10 +30,17 @@
   }
 
   // After an answer Gradio 6.31 leaves the box without its placeholder and without the focus.
+  function nameButtons() {
+    for (const [name, word] of [['submit', 'send'], ['stop', 'stop']])
+      document.querySelector(`#message-box .${name}-button`)?.setAttribute('aria-label', window.yuanDemo.say(word));
+  }
+
   function tendBox() {
+    nameButtons();
     const textarea = box(), placeholder = textarea.placeholder;
     new MutationObserver(() => {
       if (!textarea.placeholder) textarea.placeholder = placeholder;
+      nameButtons();
       const isIdle = !textarea.disabled && document.activeElement === document.body;
       // Not on a phone, where the focus brings up the keyboard and hides the answer.
       if (isIdle && matchMedia('(pointer: fine)').matches) textarea.focus({ preventScroll: true });

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from yuan_demo.core.errors import EngineError, PromptError
-from yuan_demo.core.formats import FORMATS
+from yuan_demo.core.formats import FORMATS, PromptFormat
 from yuan_demo.core.messages import Message
 from yuan_demo.core.options import Loading
 from yuan_demo.engine.chat import ChatModel
@@ -52,12 +52,17 @@ def test_an_answer_is_as_likely_as_one_forward_pass_says(chat: ChatModel, name: 
 
 
 def test_the_rated_ids_are_those_that_follow_the_prompt_in_one_encoding(chat: ChatModel):
-    # Behind `Assistant:` the answer goes on in the same stretch: no space mark of its own.
-    roles = chat.fit(TALK, replace(chat.default_options, format=FORMATS["roles"]))
-    joined = chat.fit(TALK, chat.default_options)
+    def first_piece(prompt_format: PromptFormat) -> str:
+        fitted = chat.fit(TALK, replace(chat.default_options, format=prompt_format))
+        return likelihood(chat, fitted, "天气").pieces[0]
 
-    assert likelihood(chat, roles, "天气").pieces[0] != "▁"
-    assert likelihood(chat, joined, "天气").pieces[0].startswith("▁")
+    # Behind a control token a stretch begins, with a space mark of its own.
+    assert first_piece(FORMATS["n_join"]).startswith("▁")
+    # Behind text it goes on: there is none.
+    tight = PromptFormat("custom", "U:{user}\nA:{assistant}\n", "U:{user}\nA:")
+    assert not first_piece(tight).startswith("▁")
+    # Earlier answers stand behind `Assistant: `; the blank is part of the answer.
+    assert first_piece(FORMATS["roles"]).startswith("▁")
 
 
 @pytest.mark.parametrize("loading", Loading)

@@ -318,7 +318,7 @@ def test_while_an_answer_comes_the_panel_is_its_own(handlers: PageHandlers):
 def test_a_reservation_that_cannot_be_is_an_error_in_the_panel(handlers: PageHandlers):
     view = view_of(preview(handlers, "你好", [], 5000, page()))
 
-    assert (view["mode"], "at most 992" in view["error"]["en"]) == ("empty", True)
+    assert (view["mode"], "at most 992" in view["error"]["en"]) == ("blocked", True)
 
 
 @pytest.mark.parametrize(

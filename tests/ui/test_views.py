@@ -11,9 +11,10 @@ from yuan_demo.core.budget import FittedPrompt, fit
 from yuan_demo.core.control_tokens import CONTROL_TOKENS
 from yuan_demo.core.generation import Timings
 from yuan_demo.core.messages import Message, turns_of
-from yuan_demo.core.options import PromptOptions
+from yuan_demo.core.options import Policy, PromptOptions
 from yuan_demo.core.prompt import Prompt, render, tokenize
 from yuan_demo.core.spelling import spell_answer
+from yuan_demo.core.tokens import EncodedToken
 from yuan_demo.engine.chat import Answer
 from yuan_demo.ui.cells import cells_of
 from yuan_demo.ui.views import PromptView, Surroundings, error_view
@@ -339,6 +340,68 @@ def test_a_view_is_ascii_and_a_lone_surrogate_survives_it(tokenizer: Any):
 
 def test_an_error_view_says_it_in_both_languages():
     assert json.loads(error_view({"en": "no", "zh": "不"})) == {
-        "mode": "empty",
+        "mode": "blocked",
         "error": {"en": "no", "zh": "不"},
     }
+
+
+# --- what is gone from the chat, and what is pinned -----------------------------------------------
+
+
+def conversation(*texts: str) -> list[Message]:
+    return [Message("assistant" if place % 2 else "user", t) for place, t in enumerate(texts)]
+
+
+def test_messages_that_are_dropped_are_named_by_their_places_in_the_chat(tokenizer: Any):
+    messages = conversation("天气" * 60, "好", "你好", "您好", "b")
+    fitted = fit(messages, tokenizer, PromptOptions(100, 30))
+
+    # A notice and the question it answers stand between them.
+    view = json.loads(prompt_view(fitted, places=[0, 1, 4, 5, 6]).draft("preview"))
+
+    assert view["left_out"] == [0, 1]
+    assert [row["s"] for row in view["turns"]] == ["dropped", "kept", "kept"]
+
+
+@pytest.mark.parametrize(
+    ("reserved", "left_out"), [(14, [0]), (24, [0]), (40, [0, 1]), (85, [0, 1, 2])]
+)
+def test_what_a_left_cut_takes_a_part_of_is_named_too(reserved: int, left_out: list[int]):
+    # 10 + 3 + 50 + 3 + 20 characters and `<sep>`: 87 tokens. 86 or 76 of them leave the answer
+    # whole, 60 cut into it, 15 into the question.
+    messages = conversation("a" * 10, "b" * 50, "c" * 20)
+    options = PromptOptions(100, reserved, policy=Policy.LEFT_CUT)
+
+    view = json.loads(
+        prompt_view(fit(messages, Characters(), options), places=[0, 1, 2]).draft("preview")
+    )
+
+    assert view["left_out"] == left_out
+
+
+class Characters:
+    """One token per character, and one for `<sep>`."""
+
+    def encode_with_offsets(self, text: str, *, parse_control: bool = True) -> list[EncodedToken]:
+        return [EncodedToken(7, c, i, i + 1, c.encode()) for i, c in enumerate(text)]
+
+    def control_token_id(self, token: str) -> int:
+        return 1
+
+
+def test_pins_are_told_as_they_are_now_also_behind_an_answer(tokenizer: Any):
+    answer = answer_of(tokenizer, "好", "stop")
+
+    assert view_of(answer, tokenizer)["pinned"] == []
+    assert view_of(answer, tokenizer, pinned={2, 1})["pinned"] == [1, 2]
+
+
+def test_what_does_not_fit_is_taken_off_the_history_first(tokenizer: Any):
+    messages = conversation("天气" * 60, "好", "你好")
+    fitted = fit(messages, tokenizer, PromptOptions(100, 30, policy=Policy.STOP))
+
+    bar = json.loads(prompt_view(fitted).draft("blocked"))["bar"]
+
+    assert bar["message"] == sum(token.turn == 2 for token in fitted.prompt.tokens)
+    assert bar["history"] + bar["message"] == 70
+    assert bar["excess"] == len(fitted.prompt.tokens) - 70

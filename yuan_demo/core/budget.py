@@ -245,11 +245,8 @@ def _fitted(
     history = len(prompt.tokens) - message
     limit = options.window - options.reserved
     excess = max(0, len(prompt.tokens) - limit)
-    budget = Budget(
-        options.window,
-        min(history, limit),
-        max(0, min(message, limit - history)),
-        options.reserved,
-        excess,
-    )
+    # What does not fit is taken off the history first: it is what one can do without.
+    message = min(message, limit)
+    history = min(history, limit - message)
+    budget = Budget(options.window, history, message, options.reserved, excess)
     return FittedPrompt(prompt, whole, budget, options, dropped=dropped, fault=fault)

@@ -93,7 +93,11 @@ def _answer_ids(model: ChatModel, fitted: FittedPrompt, answer: str) -> list[int
     """
     if not answer:
         return []
-    whole = fitted.whole
+    whole, layout = fitted.whole, fitted.options.format.layout
+    # Where earlier answers stand behind `Assistant: ` and the prompt ends in `Assistant:`, the
+    # blank is for the model to write.
+    if layout.after_question and layout.between.startswith(layout.after_question):
+        answer = layout.between.removeprefix(layout.after_question) + answer
     segments = (*whole.segments, Segment(Origin.ANSWER, len(fitted.turns), answer))
     loading = fitted.options.loading
     ids = tokenize(segments, model.tokenizer, loading).input_ids

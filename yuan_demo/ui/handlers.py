@@ -156,7 +156,10 @@ class PageHandlers:
     def _draft_view(self, visitor: Visitor, draft: str, placed: Placed) -> str:
         if not draft and visitor.answer and visitor.view and visitor.has_asked(visitor.history):
             return visitor.view.answer(
-                visitor.answer, self.model.spell(visitor.answer), is_stopped=True
+                visitor.answer,
+                self.model.spell(visitor.answer),
+                is_stopped=True,
+                pinned=visitor.settings.options().pinned,
             )
         options = visitor.settings.options()
         mode: Mode = "history"

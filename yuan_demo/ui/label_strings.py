@@ -57,8 +57,8 @@ LABELS: dict[str, tuple[str, str]] = {
     "format_roles": ("User: / Assistant: roles", "User: / Assistant: 角色"),
     "format_last_question": ("last question only · ms-swift", "只有最后一个问题 · ms-swift"),
     "format_fastchat_yuan2": (
-        "<n>, eats a final n · FastChat yuan2",
-        "<n>，会吃掉结尾的 n · FastChat yuan2",
+        "<n>, strips a final n · FastChat yuan2",
+        "<n>，会删掉结尾的 n · FastChat yuan2",
     ),
     "format_yuanchat": ("<n>, adds punctuation · YuanChat", "<n>，会补标点 · YuanChat"),
     "format_custom": ("your own", "自定义"),
@@ -111,8 +111,9 @@ LABELS: dict[str, tuple[str, str]] = {
     "compare_with_info": ("Side by side below", "在下方并排显示"),
     "reference": ("Reference answer (optional)", "参考回答（可选）"),
     "reference_info": (
-        "How likely is this answer under each format? Empty takes the last answer of the chat",
-        "在每种格式下，这个回答的概率有多大？留空则取聊天中的最后一个回答",
+        "How likely is it under each format? Empty takes the chat's last answer, unless you are "
+        "typing a new question",
+        "在每种格式下它的概率有多大？留空则取聊天的最后一个回答（正在输入新问题时除外）",
     ),
     "compare": ("Compare: ask the model", "比较：询问模型"),
 }
@@ -133,7 +134,9 @@ PARTS: dict[str, tuple[str, str]] = {
         "链接最多 {limit} 个字符（更长的会被许多程序截断），现在有 {n} 个。"
         "请撤销或清除几轮对话，或缩短草稿。",
     ),
-    "left_out": ("not sent", "未发送"),
+    "left_out": ("not sent, or not all of it", "未发送，或未全部发送"),
+    "send": ("Send", "发送"),
+    "stop": ("Stop", "停止"),
     "choose_policy": ("Choose what happens when it is full", "选择窗口满了怎么办"),
     "same_tokens": ("… {n} same tokens …", "…… {n} 个相同词元 ……"),
     "same_prompt": (

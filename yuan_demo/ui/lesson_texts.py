@@ -23,9 +23,11 @@ LESSON_TEXTS: dict[str, tuple[Both, Both, Both]] = {
             "“Input length of input_ids is 1038, but max_length is set to 1024”。",
         ),
         (
-            "Press Enter and read why it is refused. Then choose another policy in the prompt "
-            "settings and send again: the table says what each of them leaves out.",
-            "按回车，看看为什么发不出去。然后在提示设置里换一种处理方式再发送：表中列出了每种方式会丢掉什么。",
+            "Press Enter and read why it is refused. Then press “Choose what happens when it is "
+            "full”, pick another way, and send again. In your own code: pass max_new_tokens, not "
+            "max_length, and drop old turns first.",
+            "按回车，看看为什么发不出去。然后按“选择窗口满了怎么办”，换一种方式再发送。"
+            "在你自己的代码里：用 max_new_tokens 而不是 max_length，并先丢掉旧的轮次。",
         ),
     ),
     "join_is_three": (
@@ -123,10 +125,12 @@ LESSON_TEXTS: dict[str, tuple[Both, Both, Both]] = {
         (
             "Yuan2's tokenizer must be loaded with two flags switched off, <eod> named as its end, "
             "and fifteen tokens added. Forget it and there is no error: the prompt only starts "
-            "with <s>, its <sep> falls into three pieces, and </s> stands at the end. The answers "
+            "with <s>, its <sep> falls into three pieces, and </s> (one token when a flag adds it, "
+            "ordinary text when it is typed) stands at the end. The answers "
             "of the small model turn into nonsense.",
             "加载源2.0的分词器时，要关掉两个参数、指定 <eod> 为结束符，并添加十五个词元。"
-            "忘了也不会报错：只是提示开头多了 <s>，<sep> 碎成三个词片，末尾又多了 </s>。"
+            "忘了也不会报错：只是提示开头多了 <s>，<sep> 碎成三个词片，末尾又多了 </s>"
+            "（参数加的是一个词元，手打的只是普通文字）。"
             "于是小模型的回答变得莫名其妙。",
         ),
         (
@@ -356,8 +360,8 @@ LESSON_WORDS: dict[str, Both] = {
     "lesson_list": ("Lessons", "课程"),
     "lesson_try": ("Try", "试一试"),
     "lesson_back": ("Back to my conversation", "回到我的对话"),
-    "lesson_fold": ("Fold", "收起"),
-    "lesson_unfold": ("Unfold", "展开"),
+    "lesson_fold": ("Hide", "收起"),
+    "lesson_unfold": ("Show", "展开"),
     "lesson_table": ("Table of this lesson", "本课的表格"),
 }
 """What assets/lessons.js and assets/lesson_banner.js say."""

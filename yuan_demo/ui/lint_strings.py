@@ -65,10 +65,9 @@ FINDINGS: dict[str, tuple[str, str]] = {
         "提示里出现两次的话，模型很可能再说第三次。",
     ),
     "repeated_text": (
-        "“{text}” stands {times} times in a row (runs like this: {count}). The model tends to go "
-        "on with a repetition that has begun.",
-        "“{text}” 连续出现了 {times} 次（这样的重复共 {count} 段）。"
-        "一旦开始重复，模型往往会继续下去。",
+        "“{text}” stands {times} times in a row. The model tends to go on with a repetition that "
+        "has begun.",
+        "“{text}” 连续出现了 {times} 次。一旦开始重复，模型往往会继续下去。",
     ),
     "cut_inside": (
         "The cut took the first {tokens} tokens of turn {turn}, so the prompt begins in the middle "

@@ -13,7 +13,10 @@ PANEL: dict[str, tuple[str, str]] = {
     # The context window
     "context": ("Context window", "上下文窗口"),
     "used_of": ("{used} of {window} tokens", "{used} / {window} 词元"),
-    "excess": ("{n} tokens too many", "超出 {n} 个词元"),
+    "excess": (
+        "{n} tokens too many beside the {reserved} reserved",
+        "除预留的 {reserved} 个外，超出 {n} 个词元",
+    ),
     "own_window": ("{window} of the model's {own}", "模型窗口 {own} 中的 {window}"),
     "group_label": ("Group the window by", "窗口划分方式"),
     "group_parts": ("Parts", "部分"),
@@ -44,6 +47,10 @@ PANEL: dict[str, tuple[str, str]] = {
     "will_cut": (
         "Sending this cuts off the first {n} tokens, wherever that falls: {before} → {after}.",
         "发送这条消息会切掉最前面的 {n} 个词元，不管切在哪里：{before} → {after}。",
+    ),
+    "no_room_cut": (
+        "The first {n} tokens have no room any more: {before} → {after}.",
+        "最前面的 {n} 个词元已经放不下：{before} → {after}。",
     ),
     "was_cut": (
         "The first {n} tokens were cut off, wherever that fell: {before} → {after}.",
@@ -78,8 +85,9 @@ PANEL: dict[str, tuple[str, str]] = {
     ),
     # What the list shows
     "state_empty": (
-        "What the model will read appears here as you type.",
-        "模型将读到的内容会随输入显示在这里。",
+        "What the model will read appears here as you type. New here? Start with a lesson, in the "
+        "third tab.",
+        "模型将读到的内容会随输入显示在这里。第一次来？从第三个标签页的课程开始吧。",
     ),
     "state_history": (
         "The conversation as the next question will find it.",

@@ -81,9 +81,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         "请删除第 {position} 个字符后再发送。",
     ),
     "reserved_too_large": (
-        "The longest answer must be at most {limit} tokens in a window of {window}, but is "
-        "{reserved}. Lower it in the settings.",
-        "窗口为 {window} 时，回答最多 {limit} 个词元，现在是 {reserved}。请在设置中减小。",
+        "The longest answer must be at most {limit} tokens in a window of {window}, which leaves "
+        "room for a prompt, but is {reserved}. Lower it in the sampling settings below the chat.",
+        "窗口为 {window} 时要给提示留出空间，回答最多 {limit} 个词元，现在是 {reserved}。"
+        "请在聊天下方的采样设置中减小。",
     ),
     "setting_out_of_range": (
         "{name} must be between {low} and {high}, but is {value}. Change it in the settings.",

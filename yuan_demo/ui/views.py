@@ -6,7 +6,7 @@ Everything in it is data; the page puts it in with `textContent`, so nothing her
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -14,7 +14,8 @@ from yuan_demo.core.budget import FittedPrompt, tokens_by_turn
 from yuan_demo.core.diff import diff, shared_prefix
 from yuan_demo.core.lint import Finding
 from yuan_demo.core.messages import Turn
-from yuan_demo.core.prompt import Prompt, PromptToken
+from yuan_demo.core.options import Policy
+from yuan_demo.core.prompt import Origin, Prompt, PromptToken
 from yuan_demo.engine.chat import Answer
 from yuan_demo.ui.cells import cells_of
 
@@ -22,6 +23,7 @@ Mode = Literal["empty", "history", "preview", "blocked", "answering", "sent"]
 
 MAX_QUESTION_SHOWN = 60
 """Characters of a turn's question in the list of turns."""
+_SAID = (Origin.USER, Origin.ASSISTANT)
 MAX_TOKENS_SHOWN = 40
 """Tokens of a stretch that is shown in passing."""
 
@@ -57,6 +59,7 @@ class PromptView:
         self._facts = _dump(
             prompt_tokens=len(fitted.prompt.tokens),
             turns=turn_rows(fitted),
+            policy=str(fitted.options.policy),
             dropped=_dropped(fitted),
             shrunk=_shrunk(fitted),
             left_out=left_out_places(fitted, around.places),
@@ -73,21 +76,31 @@ class PromptView:
             error: why it cannot be sent, by language; None if it can.
         """
         mode = mode if self._fitted.prompt.tokens else "empty"
-        return self._pack(mode=mode, error=error, bar=self._bar())
+        pinned = sorted(self._fitted.options.pinned)
+        return self._pack(mode=mode, error=error, bar=self._bar(), pinned=pinned)
 
-    def answer(self, answer: Answer, spelled: Prompt, *, is_stopped: bool = False) -> str:
+    def answer(
+        self,
+        answer: Answer,
+        spelled: Prompt,
+        *,
+        is_stopped: bool = False,
+        pinned: Collection[int] | None = None,
+    ) -> str:
         """The panel from sending on: the ids that the model got, then those that it generated.
 
         Args:
             answer: as far as it has come.
             spelled: its tokens.
             is_stopped: it will not go on, although it never came to an end of its own.
+            pinned: turns pinned by now; None for those that were when it was sent.
         """
         finish = answer.finish_reason or ("cancelled" if is_stopped else None)
         speed = answer.timings.tokens_per_second if answer.timings else None
         return self._pack(
             mode="sent" if finish else "answering",
             bar=self._bar(len(answer.token_ids)),
+            pinned=sorted(self._fitted.options.pinned if pinned is None else pinned),
             answer=cells_of(spelled),
             finish=finish,
             seed=answer.seed,
@@ -111,7 +124,7 @@ class PromptView:
 
 def error_view(error: dict[str, str]) -> str:
     """The panel when no prompt can be made; the reason by language."""
-    return f"{{{_dump(mode='empty', error=error)}}}"
+    return f"{{{_dump(mode='blocked', error=error)}}}"
 
 
 def turn_rows(fitted: FittedPrompt) -> list[dict[str, Any]]:
@@ -120,7 +133,7 @@ def turn_rows(fitted: FittedPrompt) -> list[dict[str, Any]]:
     Returns:
         One row per turn: `n` number, `q` beginning of its first message, `k` tokens of it in the
         prompt, `w` tokens it would have if nothing had to go, `s` what became of it (kept, cut,
-        dropped, unwritten), `p` whether it is pinned.
+        dropped, unwritten).
     """
     kept, whole = tokens_by_turn(fitted.prompt), tokens_by_turn(fitted.whole)
     dropped = {turn.number for turn in fitted.dropped}
@@ -132,7 +145,7 @@ def turn_rows(fitted: FittedPrompt) -> list[dict[str, Any]]:
         if number in dropped:
             return "dropped"
         # A turn at the new beginning may take a token less; only the left cut cuts into one.
-        is_cut = fitted.options.policy == "left_cut" and kept.get(number) != whole.get(number)
+        is_cut = fitted.options.policy == Policy.LEFT_CUT and kept.get(number) != whole.get(number)
         return "cut" if is_cut else "kept"
 
     return [
@@ -142,17 +155,30 @@ def turn_rows(fitted: FittedPrompt) -> list[dict[str, Any]]:
             "k": kept.get(turn.number, 0),
             "w": whole.get(turn.number, 0),
             "s": state(turn.number),
-            "p": turn.number in fitted.options.pinned,
         }
         for turn in fitted.turns
     ]
 
 
 def left_out_places(fitted: FittedPrompt, places: Sequence[int]) -> list[int]:
-    """Places in the chat of the messages that the model does not get."""
+    """Places in the chat of the messages that the model does not get, wholly or in part.
+
+    Only the left cut takes a part of a turn: then the message that the prompt begins in, and those
+    before it.
+    """
     gone = {turn.number for turn in (*fitted.dropped, *fitted.unwritten)}
-    numbers = [turn.number for turn in fitted.turns for _ in turn.messages]
-    return [place for place, number in zip(places, numbers, strict=False) if number in gone]
+    said = [(turn.number, message) for turn in fitted.turns for message in turn.messages]
+    left_out = [place for place, (number, _) in zip(places, said, strict=False) if number in gone]
+    first = next((s for s in fitted.prompt.segments if s.origin in _SAID), None)
+    if fitted.options.policy != Policy.LEFT_CUT or not fitted.dropped_tokens or not first:
+        return left_out
+    until = next(
+        place
+        for place, (number, message) in enumerate(said)
+        if number == first.turn and message.role == first.origin
+    )
+    is_cut = len(first.text) < len(said[until][1].content)
+    return sorted({*left_out, *places[: until + is_cut]})
 
 
 def _dropped(fitted: FittedPrompt) -> dict[str, Any] | None:
