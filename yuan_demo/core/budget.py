@@ -6,10 +6,11 @@ The window is the number of tokens that prompt and answer share. `reserved` is w
 use, and is never spent on the prompt; so a generation that starts cannot run out of context.
 """
 
-from collections import Counter
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from operator import attrgetter
 from typing import Literal
 
 from yuan_demo.core.errors import PromptError
@@ -102,7 +103,14 @@ class FittedPrompt:
 
 def tokens_by_turn(prompt: Prompt) -> dict[int, int]:
     """Tokens of every turn, in the order in which the turns come; they add up to the prompt."""
-    return dict(Counter(token.turn for token in prompt.tokens))
+    tokens, counts, start = prompt.tokens, {}, 0
+    while start < len(tokens):
+        # Turns come in order, so the last token of one is found without looking at all.
+        turn = tokens[start].turn
+        end = bisect_right(tokens, turn, lo=start, key=attrgetter("turn"))
+        counts[turn] = end - start
+        start = end
+    return counts
 
 
 def write(

@@ -41,19 +41,23 @@ def cells_of(prompt: Prompt, limit: int = MAX_TOKENS_DRAWN) -> dict[str, Any]:
         typed; and one entry per token: `i` ids, `p` pieces.
     """
     tokens = prompt.tokens[:limit]
-    firsts = _first_tokens(tokens, _character_starts(prompt))
+    if not tokens:
+        return {"t": [], "o": "", "r": [], "n": {}, "f": {}, "i": [], "p": []}
+    # Column by column: half the time of going through the tokens one by one.
+    _, encoded, origins, turns, _, _ = zip(*tokens, strict=True)
+    ids, pieces, starts, ends, _ = zip(*encoded, strict=True)
+    firsts = _first_tokens(starts, ends, _character_starts(prompt))
     # The spans of the tokens cover the text, so a cell ends where the next one begins.
-    edges = [tokens[first].encoded.start for first in firsts]
-    edges += [tokens[-1].encoded.end] if tokens else []
+    edges = [*(starts[first] for first in firsts), ends[-1]]
     sizes = [after - first for first, after in pairwise([*firsts, len(tokens)])]
     return {
         "t": [prompt.text[start:end] for start, end in pairwise(edges)],
-        "o": "".join(_origin_codes(tokens[first] for first in firsts)),
-        "r": [tokens[first].turn for first in firsts],
+        "o": _origin_codes([origins[first] for first in firsts]),
+        "r": [turns[first] for first in firsts],
         "n": {cell: size for cell, size in enumerate(sizes) if size > 1},
         "f": _flags(tokens, firsts, edges, prompt),
-        "i": [token.encoded.token_id for token in tokens],
-        "p": [token.encoded.piece for token in tokens],
+        "i": ids,
+        "p": pieces,
     }
 
 
@@ -72,24 +76,27 @@ def _character_starts(prompt: Prompt) -> set[int] | None:
     return starts
 
 
-def _first_tokens(tokens: Sequence[PromptToken], starts: set[int] | None) -> list[int]:
-    """Indices of the tokens with which a cell begins."""
-    firsts: list[int] = []
-    covered = -1
-    for index, token in enumerate(tokens):
-        _, _, start, end, _ = token.encoded
-        is_inside = starts is not None and start < end and start not in starts
-        if not firsts or not (start < covered or is_inside):
-            firsts.append(index)
-        covered = max(covered, end)
-    return firsts
+def _first_tokens(
+    starts: Sequence[int], ends: Sequence[int], characters: set[int] | None
+) -> list[int]:
+    """Indices of the tokens with which a cell begins, from the spans of all tokens.
+
+    A token goes on with the cell before it if it covers the same character, as byte tokens do, or
+    begins inside one.
+    """
+    spans = enumerate(zip(starts, ends, (0, *ends), strict=False))
+    if characters is None:
+        return [index for index, (start, _, covered) in spans if start >= covered]
+    return [
+        index
+        for index, (start, end, covered) in spans
+        if start >= covered and (start == end or start in characters)
+    ]
 
 
-def _origin_codes(tokens: Iterable[PromptToken]) -> Iterator[str]:
+def _origin_codes(origins: Iterable[Origin]) -> str:
     # Looked up once per run of equal origins: hashing an enum member is slow.
-    for origin, run in groupby(tokens, key=lambda token: token.origin):
-        code = _CODE_OF_ORIGIN[origin]
-        yield from (code for _ in run)
+    return "".join(_CODE_OF_ORIGIN[origin] * len(list(run)) for origin, run in groupby(origins))
 
 
 def _typed_controls(prompt: Prompt) -> list[tuple[int, int, str]]:
