@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Server, load
+from tests.browser.conftest import Server, link_to, load
 
 
 def test_answer_streams_and_the_panel_shows_the_ids_the_model_got(page):
@@ -66,7 +66,7 @@ def test_edit_starts_from_the_message_itself_and_sends_the_changed_one(page):
     expect(editor).to_have_value("<b>Hello!")
     editor.fill("Good morning!")
     page.page.get_by_label("Submit").first.click()
-    page.page.wait_for_timeout(300)
+    expect(page.page.locator("#conversation [data-testid=user]")).to_have_text("Good morning!")
     page.wait_idle()
 
     assert page.messages[0] == "Good morning!"
@@ -78,8 +78,9 @@ def test_copy_puts_the_message_itself_on_the_clipboard(page):
     answer = page.ask(text)
     copied = []
     for button in page.page.get_by_label("Copy message").all():
+        page.page.evaluate("navigator.clipboard.writeText('')")
         button.click()
-        page.page.wait_for_timeout(200)
+        page.page.wait_for_function("async () => await navigator.clipboard.readText()")
         copied.append(page.page.evaluate("navigator.clipboard.readText()"))
 
     assert copied == [text, answer]
@@ -126,20 +127,17 @@ def test_conversation_survives_a_restart_of_the_server(open_page):
         server.stop()
 
 
-def test_oldest_turns_are_dropped_and_named(open_page):
-    server = Server("--context-window", "320")
-    try:
-        demo = open_page(url=server.url)
-        for number in range(6):
-            demo.ask(f"Message {number}: " + "the quick brown fox jumps over the lazy dog. " * 3)
-            assert sum(demo.bar().values()) == 320
-        notice = demo.page.locator(".tp-notice")
-        assert notice.is_visible()
-        assert "Dropped" in notice.inner_text()
-        assert "Message 0" not in demo.page.locator(".tp-list").inner_text().replace("·", " ")
-        assert demo.messages[0].startswith("Message 0")
-    finally:
-        server.stop()
+def test_oldest_turns_are_dropped_and_named(open_page, server):
+    settings = {"window": 200, "max_new_tokens": 32}
+    demo = open_page(url=server.url + link_to(settings=settings))
+    for number in range(4):
+        demo.ask(f"Message {number}: " + "the quick brown fox jumps over the lazy dog. " * 3)
+        assert sum(demo.bar().values()) == 200
+    notice = demo.page.locator(".tp-notice")
+    assert notice.is_visible()
+    assert "Dropped" in notice.inner_text()
+    assert "Message 0" not in demo.page.locator(".tp-list").inner_text().replace("·", " ")
+    assert demo.messages[0].startswith("Message 0")
 
 
 @pytest.mark.parametrize(
@@ -160,29 +158,29 @@ def test_message_that_cannot_be_sent_stays_in_the_box_with_the_reason(page, text
 
 def test_empty_message_is_not_sent(page):
     page.box.press("Enter")
-    page.page.wait_for_timeout(800)
+    page.settle()
 
     assert page.messages == []
     assert page.box.is_enabled()
     assert page.ask("Hello!")
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        '<img src=x onerror="window.hacked=1">',
-        "<script>window.hacked=1</script><b>x</b>",
-        "a<sep>b<eod>c<n>d",
-        "[x](javascript:window.hacked=1) **not bold** `code`",
-        "${window.hacked=1} {{value}}",
-        "&lt;b&gt; &amp;amp; <!-- comment -->",
-        "def f():\n    return 1\n\n\n        deep",
-    ],
-)
-def test_what_was_typed_stands_in_the_chat_letter_by_letter(page, text):
-    page.ask(text)
+TEXTS = [
+    '<img src=x onerror="window.hacked=1">',
+    "<script>window.hacked=1</script><b>x</b>",
+    "a<sep>b<eod>c<n>d",
+    "[x](javascript:window.hacked=1) **not bold** `code`",
+    "${window.hacked=1} {{value}}",
+    "&lt;b&gt; &amp;amp; <!-- comment -->",
+    "def f():\n    return 1\n\n\n        deep",
+]
 
-    assert page.messages[0] == text
+
+def test_what_was_typed_stands_in_the_chat_letter_by_letter(page):
+    for number, text in enumerate(TEXTS):
+        page.ask(text)
+        assert page.messages[2 * number] == text
+
     assert page.page.evaluate("window.hacked") is None
     assert page.errors == []
 
@@ -192,10 +190,11 @@ def test_lone_surrogate_is_refused_with_its_place(page):
         """box => { box.value = 'ab\\ud83d';
                     box.dispatchEvent(new Event('input', { bubbles: true })); }"""
     )
-    page.page.wait_for_timeout(500)
+    page.settle()
     page.box.press("Enter")
-    page.page.wait_for_timeout(1500)
+    expect(page.page.locator("#message-box")).to_contain_text("half a character (U+D83D")
 
     assert page.box.is_enabled()
+    assert page.messages == []
     page.box.fill("")
     assert page.ask("Hello!")

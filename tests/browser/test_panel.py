@@ -1,9 +1,5 @@
 """The panel shows what would be sent, however the text got into the box."""
 
-import pytest
-from gradio_client import Client
-
-SIZES = ["1280x800", "390x844"]
 TEXTS = {
     "english": "Hello, how are you?",
     "chinese": "你好，你是谁？",
@@ -18,27 +14,22 @@ TEXTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def api(server) -> Client:
-    return Client(server.url, verbose=False)
+def test_preview_shows_the_ids_that_would_be_sent(page, inspect):
+    for text in TEXTS.values():
+        page.edit(lambda text=text: page.box.fill(text))
 
-
-@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
-def test_preview_shows_the_ids_that_would_be_sent(page, api, text):
-    page.edit(lambda: page.box.fill(text))
-
-    assert page.mode() == "preview"
-    assert page.ids() == api.predict(text, api_name="/inspect")["input_ids"]
+        assert page.mode() == "preview"
+        assert page.ids() == inspect(text)["input_ids"]
     assert page.page.evaluate("window.hacked") is None
     assert page.errors == []
 
 
-def test_panel_follows_keys_paste_cut_and_deletion(page, api):
+def test_panel_follows_keys_paste_cut_and_deletion(page, inspect):
     def shown() -> list[int]:
         return page.ids()
 
     def expected(text: str) -> list[int]:
-        return api.predict(text, api_name="/inspect")["input_ids"]
+        return inspect(text)["input_ids"]
 
     page.edit(lambda: page.box.press_sequentially("Hello wor"))
     assert shown() == expected("Hello wor")
@@ -51,14 +42,14 @@ def test_panel_follows_keys_paste_cut_and_deletion(page, api):
     assert page.mode() == "empty"
 
 
-def test_panel_follows_a_chinese_input_method(page, api):
+def test_panel_follows_a_chinese_input_method(page, inspect):
     page.box.click()
     session = page.page.context.new_cdp_session(page.page)
     compose = {"selectionStart": 2, "selectionEnd": 2}
     page.edit(lambda: session.send("Input.imeSetComposition", {"text": "ni", **compose}))
     page.edit(lambda: session.send("Input.insertText", {"text": "你好"}))
 
-    assert page.ids() == api.predict("你好", api_name="/inspect")["input_ids"]
+    assert page.ids() == inspect("你好")["input_ids"]
 
 
 def test_a_draft_of_line_breaks_only_is_blocked_and_not_the_draft_before_it(page):
@@ -81,36 +72,6 @@ def test_bar_adds_up_and_follows_the_reservation(page):
     assert before["message"] == len(page.ids())
     assert page.bar()["reserved"] == 100
     assert sum(page.bar().values()) == window
-
-
-@pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("size", SIZES)
-def test_tooltip_explains_a_control_token_on_hover_and_on_tap(open_page, size, language):
-    demo = open_page(size, language)
-    demo.edit(lambda: demo.box.fill("hi"))
-    token = demo.page.locator(".tp-list .k.c")
-    (token.tap if size == "390x844" else token.hover)()
-
-    tip = demo.page.locator(".tp-tip")
-    assert tip.is_visible()
-    text = tip.inner_text()
-    assert "<sep>" in text
-    assert ("编号" if language == "zh" else "id") in text
-    assert ("回答" if language == "zh" else "answer") in text
-    box = tip.bounding_box()
-    assert box["x"] >= 0
-    assert box["x"] + box["width"] <= demo.page.viewport_size["width"]
-
-
-def test_ids_are_shown_on_demand(page):
-    page.edit(lambda: page.box.fill("hi there"))
-    first = page.page.locator(".tp-list .k u").first
-    assert not first.is_visible()
-    page.page.get_by_role("button", name="IDs").click()
-
-    assert first.is_visible()
-    drawn = page.page.locator(".tp-list .k u").all_inner_texts()
-    assert [int(part) for text in drawn for part in text.split()] == page.ids()
 
 
 def test_whitespace_is_visible_and_one_character_is_one_group(page):
