@@ -1,6 +1,7 @@
 """Takes the pictures of the README: python -m tests.browser.screenshots
 
-They show a conversation, its answer, and a question that is being typed.
+They show a conversation with a question that is being typed; and, on a wide screen, two formats of
+it side by side, and a lesson.
 """
 
 from itertools import product
@@ -40,6 +41,11 @@ def main() -> None:
             page.goto(server.url)
             talk(demo)
             save(page, FOLDER / f"{name}-{language}.png", whole=width < 600)
+            if width > 600:
+                compare(demo)
+                save(page, FOLDER / f"formats-{language}.png", whole=False)
+                open_lesson(demo)
+                save(page, FOLDER / f"lesson-{language}.png", whole=False)
             page.close()
     server.stop()
 
@@ -52,6 +58,27 @@ def talk(demo: DemoPage) -> None:
     demo.ask(second)
     demo.edit(lambda: demo.box.fill(draft))
     demo.page.locator(".tp-list .k.c").last.hover()
+
+
+def compare(demo: DemoPage) -> None:
+    """Compares the conversation in two formats, with what the model would say after each."""
+    page = demo.page
+    page.get_by_role("tab").nth(1).click()
+    page.locator("#panel-tabs button.primary").click()
+    page.wait_for_selector(".fc-row")
+    page.wait_for_function("document.querySelectorAll('.fc-row').length >= 10")
+    page.locator("#panel-tabs").evaluate(
+        "tabs => tabs.querySelector('.fc-summary').scrollIntoView()"
+    )
+
+
+def open_lesson(demo: DemoPage) -> None:
+    """Opens the lesson on the fourth question."""
+    page = demo.page
+    page.get_by_role("tab").nth(2).click()
+    demo.edit(lambda: page.locator("#lesson-list li button").first.click())
+    demo.wait_mode("blocked")
+    demo.settle()
 
 
 def save(page: Page, path: Path, *, whole: bool) -> None:
