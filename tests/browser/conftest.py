@@ -251,6 +251,11 @@ class DemoPage:
         self.wait_idle()
         return self.messages[-1]
 
+    def retry(self) -> None:
+        """Asks for another answer, and waits for its end."""
+        self.edit(self.page.get_by_label("Retry").last.click)
+        self.wait_idle()
+
     def wait_idle(self) -> None:
         self.wait_mode("sent")
         self.page.wait_for_selector("#message-box textarea:not([disabled])", timeout=10_000)

@@ -44,8 +44,7 @@ def test_stop_keeps_what_was_said_and_frees_the_box(page):
 
 def test_retry_undo_and_clear(page):
     page.ask("Hello!")
-    page.page.get_by_label("Retry").last.click()
-    page.wait_idle()
+    page.retry()
     assert page.messages[0] == "Hello!"
     assert len(page.messages) == 2
 
@@ -94,8 +93,7 @@ def test_conversation_survives_a_reload_and_goes_on(page):
 
     assert page.messages == before
     assert page.bar()["history"] > 0
-    page.page.get_by_label("Retry").last.click()
-    page.wait_idle()
+    page.retry()
     assert len(page.messages) == 2
 
 

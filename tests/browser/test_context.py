@@ -72,8 +72,7 @@ def test_what_sending_drops_is_told_before_and_after_and_survives_a_reload(open_
     said = demo.messages
 
     # Another answer to the same question is one more event in place of the first.
-    demo.page.get_by_label("Retry").last.click()
-    demo.wait_idle()
+    demo.retry()
     assert demo.messages == said
     demo.page.reload()
     load(demo)
@@ -100,7 +99,9 @@ def test_every_policy_shows_what_it_would_send(open_page, server, inspect):
         assert demo.ids() == sent["input_ids"]
         assert sum(demo.bar().values()) == 160
         gone = [SAID[2 * (turn - 1)].strip() for turn in sent["dropped_turns"]]
-        assert demo.left_out[::2] == gone
+        # A turn of which only a part is left is greyed, too.
+        cut = SAID[0].strip() if policy == "left_cut" else None
+        assert [text for text in demo.left_out[::2] if text != cut] == gone
         seen.append(demo.ids())
 
     assert seen[0] != seen[3]
