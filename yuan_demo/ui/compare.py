@@ -87,9 +87,9 @@ class CompareHandlers:
         other: str,
         request: gr.Request,
         *settings: Any,
-    ) -> Any:
+    ) -> str:
         """Both prompts and their differences, without asking the model."""
-        return next(self._views(draft, history, reference, other, request, settings))
+        return next(self.ask(draft, history, reference, other, request, *settings))
 
     def ask(
         self,
@@ -99,19 +99,8 @@ class CompareHandlers:
         other: str,
         request: gr.Request,
         *settings: Any,
-    ) -> Iterator[Any]:
-        """Both prompts, then how the model goes on after each."""
-        yield from self._views(draft, history, reference, other, request, settings)
-
-    def _views(
-        self,
-        draft: str,
-        history: list[dict[str, Any]],
-        reference: str,
-        other: str,
-        request: gr.Request,
-        settings: Sequence[Any],
     ) -> Iterator[str]:
+        """Both prompts, then how the model goes on after each."""
         visitor = self._pages.visitor(request)
         try:
             require_length(draft or "")
