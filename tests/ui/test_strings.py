@@ -140,3 +140,9 @@ def test_every_word_that_the_page_asks_for_is_there():
 
 def test_the_panel_explains_every_symbol_in_both_languages():
     assert all(token.meaning_en and token.meaning_zh for token in CONTROL_TOKENS.values())
+
+
+def test_no_word_of_the_page_hides_another_of_the_same_name():
+    tables = [set(PANEL), set(PARTS), set(LESSON_WORDS)]
+
+    assert sum(map(len, tables)) == len(set.union(*tables))

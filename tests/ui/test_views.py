@@ -377,6 +377,7 @@ def test_what_a_left_cut_takes_a_part_of_is_named_too(reserved: int, left_out: l
     )
 
     assert view["left_out"] == left_out
+    assert view["cut"] == {14: 0, 24: None, 40: 1, 85: 2}[reserved]
 
 
 class Characters:

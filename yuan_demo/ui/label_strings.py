@@ -120,7 +120,6 @@ LABELS: dict[str, tuple[str, str]] = {
 
 PARTS: dict[str, tuple[str, str]] = {
     "copy_link": ("Copy link", "复制链接"),
-    "close": ("Close", "关闭"),
     "link_copied": ("Link copied", "链接已复制"),
     "link_private": (
         "It restores the conversation, the draft and all settings. They stand behind the # of the "
@@ -134,7 +133,8 @@ PARTS: dict[str, tuple[str, str]] = {
         "链接最多 {limit} 个字符（更长的会被许多程序截断），现在有 {n} 个。"
         "请撤销或清除几轮对话，或缩短草稿。",
     ),
-    "left_out": ("not sent, or not all of it", "未发送，或未全部发送"),
+    "left_out": ("not sent", "未发送"),
+    "end_only": ("only its end is sent", "只发送了结尾"),
     "send": ("Send", "发送"),
     "stop": ("Stop", "停止"),
     "choose_policy": ("Choose what happens when it is full", "选择窗口满了怎么办"),

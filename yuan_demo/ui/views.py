@@ -63,6 +63,7 @@ class PromptView:
             dropped=_dropped(fitted),
             shrunk=_shrunk(fitted),
             left_out=left_out_places(fitted, around.places),
+            cut=cut_place(fitted, around.places),
             findings=[_finding(finding) for finding in around.findings],
             change=_change(fitted.prompt, around.last_sent),
             cells=cells_of(fitted.prompt),
@@ -161,24 +162,33 @@ def turn_rows(fitted: FittedPrompt) -> list[dict[str, Any]]:
 
 
 def left_out_places(fitted: FittedPrompt, places: Sequence[int]) -> list[int]:
-    """Places in the chat of the messages that the model does not get, wholly or in part.
-
-    Only the left cut takes a part of a turn: then the message that the prompt begins in, and those
-    before it.
-    """
+    """Places in the chat of the messages that the model does not get, or only the end of."""
     gone = {turn.number for turn in (*fitted.dropped, *fitted.unwritten)}
+    turns = [turn.number for turn in fitted.turns for _ in turn.messages]
+    left_out = [place for place, turn in zip(places, turns, strict=False) if turn in gone]
+    # A left cut may also take the question of a turn and leave its answer.
+    first, is_cut = _first_said(fitted)
+    return sorted({*left_out, *places[: first + is_cut]})
+
+
+def cut_place(fitted: FittedPrompt, places: Sequence[int]) -> int | None:
+    """Place in the chat of the message in which a left cut falls; None if it falls between two."""
+    first, is_cut = _first_said(fitted)
+    return places[first] if is_cut and first < len(places) else None
+
+
+def _first_said(fitted: FittedPrompt) -> tuple[int, bool]:
+    """Number of the message with which a cut prompt begins, and whether that was cut as well."""
+    segment = next((s for s in fitted.prompt.segments if s.origin in _SAID), None)
+    if fitted.options.policy != Policy.LEFT_CUT or not fitted.dropped_tokens or not segment:
+        return 0, False
     said = [(turn.number, message) for turn in fitted.turns for message in turn.messages]
-    left_out = [place for place, (number, _) in zip(places, said, strict=False) if number in gone]
-    first = next((s for s in fitted.prompt.segments if s.origin in _SAID), None)
-    if fitted.options.policy != Policy.LEFT_CUT or not fitted.dropped_tokens or not first:
-        return left_out
-    until = next(
-        place
-        for place, (number, message) in enumerate(said)
-        if number == first.turn and message.role == first.origin
+    number, message = next(
+        (number, message)
+        for number, (turn, message) in enumerate(said)
+        if turn == segment.turn and message.role == segment.origin
     )
-    is_cut = len(first.text) < len(said[until][1].content)
-    return sorted({*left_out, *places[: until + is_cut]})
+    return number, len(segment.text) < len(message.content)
 
 
 def _dropped(fitted: FittedPrompt) -> dict[str, Any] | None:
