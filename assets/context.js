@@ -152,7 +152,7 @@ function numbers(turns) {
 
 function losses() {
   const { dropped, shrunk, mode } = view, isSent = mode === 'sent' || mode === 'answering', out = [];
-  if (dropped?.policy === 'left_cut') out.push(say(isSent ? 'was_cut' : mode === 'history' ? 'no_room_cut' : 'will_cut', { ...dropped, n: dropped.tokens }));
+  if (dropped && view.policy === 'left_cut') out.push(say(isSent ? 'was_cut' : mode === 'history' ? 'no_room_cut' : 'will_cut', { ...dropped, n: dropped.tokens }));
   else if (dropped) out.push(say(isSent ? 'dropped' : mode === 'history' ? 'no_room' : 'will_drop', { ...dropped, turns: numbers(dropped.turns) }));
   if (shrunk) out.push(say('shrunk', shrunk));
   return out;

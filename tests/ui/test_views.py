@@ -262,8 +262,8 @@ def test_a_preview_adds_up_to_the_window_and_names_what_falls_out(tokenizer: Any
         "tokens": fitted.dropped_tokens,
         "before": len(fitted.whole.tokens),
         "after": len(fitted.prompt.tokens),
-        "policy": "drop_oldest",
     }
+    assert view["policy"] == "drop_oldest"
     assert view["prompt_tokens"] == len(fitted.prompt.tokens) == len(view["cells"]["i"])
     assert view["bar"]["message"] + view["bar"]["excess"] == view["prompt_tokens"]
 

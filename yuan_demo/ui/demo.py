@@ -90,9 +90,10 @@ def build_demo(model: ChatModel) -> gr.Blocks:
     ) as demo:
         page = _lay_out(handlers)
         repaint = _wire_panel(handlers, page)
-        _wire_scenes(SceneHandlers(handlers), page, repaint)
+        scenes = SceneHandlers(handlers)
+        _wire_scenes(scenes, page, repaint)
         _wire_formats(CompareHandlers(handlers), page)
-        _wire_loading(demo, handlers, page, repaint)
+        _wire_loading(demo, handlers, scenes, page, repaint)
         add_api(model)
     demo.queue(default_concurrency_limit=MAX_ANSWERS_AT_ONCE)
     return demo
@@ -275,10 +276,14 @@ def _wire_formats(compare: CompareHandlers, page: _Page) -> None:
 
 
 def _wire_loading(
-    demo: gr.Blocks, handlers: PageHandlers, page: _Page, repaint: dict[str, Any]
+    demo: gr.Blocks,
+    handlers: PageHandlers,
+    scenes: SceneHandlers,
+    page: _Page,
+    repaint: dict[str, Any],
 ) -> None:
     """Keeps the conversation: over a stop, a reload, and a restart of the server."""
-    chat, scenes = page.chat, SceneHandlers(handlers)
+    chat = page.chat
     # Gradio's own stop only cancels: what the page shows would be missing from the state that the
     # next message is sent with (6.31).
     chat.textbox.stop(handlers.stop, **_QUIET).then(

@@ -200,7 +200,6 @@ def _dropped(fitted: FittedPrompt) -> dict[str, Any] | None:
         "tokens": fitted.dropped_tokens,
         "before": len(fitted.whole.tokens),
         "after": len(fitted.prompt.tokens),
-        "policy": str(fitted.options.policy),
     }
 
 
