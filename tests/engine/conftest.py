@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from yuan_demo.engine.engine import Engine
+from yuan_demo.engine.networks import network_of
 
 ENGINE_EOS = 1
 
@@ -68,6 +69,6 @@ def scripted_engine(scripted: Callable[[Sequence[int]], ScriptedModel]) -> Calla
     """An engine whose model writes the ids given; id 1 ends an answer."""
 
     def build(*script: int, window: int = 1024) -> Engine:
-        return Engine(scripted(script), window, ENGINE_EOS)
+        return Engine(network_of(scripted(script), window), window, ENGINE_EOS)
 
     return build

@@ -167,7 +167,8 @@ def test_a_stopped_answer_keeps_its_text(chat: ChatModel):
 
     last = answers[-1]
     assert last.finish_reason == "cancelled"
-    assert len(last.token_ids) == 5
+    # What was computed before the stop was noticed is kept as well.
+    assert 5 <= len(last.token_ids) < WILD.max_new_tokens
     assert last.text == chat.tokenizer.decode(last.token_ids, skip_special_tokens=True)
 
 

@@ -10,6 +10,7 @@ from yuan_demo.core.errors import EngineError
 from yuan_demo.core.generation import GenerationStep
 from yuan_demo.core.sampling import SamplingParams
 from yuan_demo.engine.engine import PREFILL_CHUNK, Engine
+from yuan_demo.engine.networks import network_of
 
 GREEDY = SamplingParams(max_new_tokens=24)
 NO_EOS = -1
@@ -25,9 +26,13 @@ def ids_of(steps: Iterable[GenerationStep]) -> list[int]:
     return [step.token_id for step in steps if step.token_id is not None]
 
 
+def engine_over(model: Any, window: int = 1024) -> Engine:
+    return Engine(network_of(model, window), window, NO_EOS)
+
+
 @pytest.fixture
 def engine(tiny_loaded: Any) -> Engine:
-    return Engine(tiny_loaded.model, 1024, NO_EOS)
+    return engine_over(tiny_loaded.model)
 
 
 def generate_by_transformers(model: Any, input_ids: list[int], **kwargs: Any) -> list[int]:
@@ -70,7 +75,7 @@ def test_a_seed_repeats_a_sampled_answer_and_another_seed_does_not(engine: Engin
 
 
 def test_the_model_reads_every_id_once_and_in_order(recording: Any):
-    steps = list(Engine(recording, 1024, NO_EOS).generate(prompt(LONG_PROMPT), GREEDY))
+    steps = list(engine_over(recording).generate(prompt(LONG_PROMPT), GREEDY))
 
     # The last token is not read: nothing follows it.
     assert recording.ids == prompt(LONG_PROMPT) + ids_of(steps)[:-1]
@@ -80,7 +85,7 @@ def test_the_model_reads_every_id_once_and_in_order(recording: Any):
 def test_a_pass_keeps_no_gradients_and_leaves_no_mode_behind_in_the_thread(recording: Any):
     modes = []
     recording.before_pass = lambda number: modes.append(torch.is_inference_mode_enabled())
-    steps = Engine(recording, 1024, NO_EOS).generate(prompt(5), GREEDY)
+    steps = engine_over(recording).generate(prompt(5), GREEDY)
     next(steps)
 
     assert modes == [True]
@@ -113,7 +118,7 @@ def test_length_ends_after_exactly_so_many_tokens(engine: Engine):
 
 
 def test_an_answer_that_uses_up_what_was_reserved_ended_at_its_length(tiny_loaded: Any):
-    engine = Engine(tiny_loaded.model, 8, NO_EOS)
+    engine = engine_over(tiny_loaded.model, 8)
 
     steps = list(engine.generate(prompt(5), SamplingParams(max_new_tokens=3)))
 
@@ -121,7 +126,7 @@ def test_an_answer_that_uses_up_what_was_reserved_ended_at_its_length(tiny_loade
 
 
 def test_a_full_window_ends_it_without_one_token_too_many(tiny_loaded: Any):
-    engine = Engine(tiny_loaded.model, 8, NO_EOS)
+    engine = engine_over(tiny_loaded.model, 8)
 
     steps = list(engine.generate(prompt(5), GREEDY))
 
@@ -132,7 +137,7 @@ def test_cancelled_before_the_start_reads_nothing(recording: Any):
     cancelled = threading.Event()
     cancelled.set()
 
-    steps = list(Engine(recording, 1024, NO_EOS).generate(prompt(5), GREEDY, cancelled))
+    steps = list(engine_over(recording).generate(prompt(5), GREEDY, cancelled))
 
     assert [(step.token_id, step.finish_reason) for step in steps] == [(None, "cancelled")]
     assert recording.passes == []
@@ -142,7 +147,7 @@ def test_cancelled_within_the_prompt_reads_no_further_chunk(recording: Any):
     cancelled = threading.Event()
     recording.before_pass = lambda number: cancelled.set() if number == 1 else None
 
-    steps = list(Engine(recording, 1024, NO_EOS).generate(prompt(LONG_PROMPT), GREEDY, cancelled))
+    steps = list(engine_over(recording).generate(prompt(LONG_PROMPT), GREEDY, cancelled))
 
     assert [(step.token_id, step.finish_reason) for step in steps] == [(None, "cancelled")]
     assert list(map(len, recording.passes)) == [PREFILL_CHUNK, PREFILL_CHUNK]
@@ -152,15 +157,17 @@ def test_cancelled_while_decoding_keeps_what_was_written(recording: Any):
     cancelled = threading.Event()
     steps = []
 
-    for step in Engine(recording, 1024, NO_EOS).generate(prompt(5), GREEDY, cancelled):
+    for step in engine_over(recording).generate(prompt(5), GREEDY, cancelled):
         steps.append(step)
         if len(steps) == 3:
             cancelled.set()
 
-    assert [step.finish_reason for step in steps] == [None, None, None, "cancelled"]
+    written = ids_of(steps)
+    assert [step.finish_reason for step in steps] == [None] * len(written) + ["cancelled"]
     assert steps[-1].token_id is None
-    assert steps[-1].timings.generated_tokens == 3
-    assert len(recording.passes) == 3
+    # The engine may be a token or two ahead of who reads.
+    assert 3 <= steps[-1].timings.generated_tokens == len(written) < GREEDY.max_new_tokens
+    assert len(recording.passes) <= len(written) + 1
 
 
 # --- many at a time -----------------------------------------------------------------------------
@@ -212,9 +219,9 @@ def test_an_error_in_one_pass_does_not_hold_up_the_next(recording: Any):
         recording.before_pass = lambda number: None
         raise ZeroDivisionError
 
-    engine = Engine(recording, 1024, NO_EOS)
+    engine = engine_over(recording)
     recording.before_pass = fail_once
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(EngineError, match="engine_failed"):
         list(engine.generate(prompt(5), GREEDY))
 
     assert len(ids_of(engine.generate(prompt(5), GREEDY))) == 24
@@ -232,7 +239,7 @@ def test_an_empty_prompt_is_refused(engine: Engine):
 @pytest.mark.parametrize("length", [8, 9])
 def test_a_prompt_without_room_for_an_answer_is_refused(tiny_loaded: Any, length: int):
     with pytest.raises(EngineError) as caught:
-        next(Engine(tiny_loaded.model, 8, NO_EOS).generate(prompt(length), GREEDY))
+        next(engine_over(tiny_loaded.model, 8).generate(prompt(length), GREEDY))
     assert caught.value.code == "prompt_fills_window"
     assert caught.value.values == {"tokens": length, "window": 8}
 
@@ -252,7 +259,7 @@ def test_a_full_memory_is_said_with_the_tokens_that_were_read(recording: Any, er
 
     recording.before_pass = fail
     with pytest.raises(EngineError) as caught:
-        list(Engine(recording, 1024, NO_EOS).generate(prompt(LONG_PROMPT), GREEDY))
+        list(engine_over(recording).generate(prompt(LONG_PROMPT), GREEDY))
     assert caught.value.code == "out_of_memory"
     assert caught.value.values == {"tokens": PREFILL_CHUNK}
 
@@ -262,8 +269,8 @@ def test_another_error_of_torch_is_not_taken_for_a_full_memory(recording: Any):
         raise RuntimeError("shapes cannot be multiplied")
 
     recording.before_pass = fail
-    with pytest.raises(RuntimeError, match="shapes"):
-        list(Engine(recording, 1024, NO_EOS).generate(prompt(5), GREEDY))
+    with pytest.raises(EngineError, match="engine_failed"):
+        list(engine_over(recording).generate(prompt(5), GREEDY))
 
 
 def test_timings_count_tokens_and_only_grow(engine: Engine):

@@ -31,6 +31,8 @@ def chat(request: pytest.FixtureRequest, tiny_loaded: Any) -> ChatModel:
     loaded = replace(tiny_loaded, model=Reading(tiny_loaded.model.config))
     if request.param == "real":
         loaded = replace(loaded, tokenizer=request.getfixturevalue("real_tokenizer"))
+    # Enough for the id of `<eod>`, whose probability is told.
+    loaded.model.columns = loaded.tokenizer.eod_token_id + 1
     return ChatModel(loaded)
 
 
@@ -41,11 +43,12 @@ class Reading:
     def __init__(self, config: Any) -> None:
         self.device = torch.device("cpu")
         self.config = config
+        self.columns = 8
         self.ids: list[int] = []
 
     def __call__(self, *, input_ids: torch.Tensor, **_: Any) -> Any:
         self.ids += input_ids[0].tolist()
-        return SimpleNamespace(logits=torch.zeros(1, 1, 8))
+        return SimpleNamespace(logits=torch.zeros(1, 1, self.columns))
 
 
 def conversations(texts: list[str]) -> Iterator[tuple[Message, ...]]:

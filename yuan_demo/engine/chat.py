@@ -10,19 +10,22 @@ from dataclasses import dataclass, replace
 
 from yuan_demo.core.budget import FittedPrompt, fit
 from yuan_demo.core.errors import PromptError, SamplingError
-from yuan_demo.core.generation import FinishReason, Timings
+from yuan_demo.core.generation import FinishReason, InLine, Timings
 from yuan_demo.core.messages import Message
 from yuan_demo.core.options import PromptOptions
-from yuan_demo.core.prompt import Prompt
+from yuan_demo.core.prompt import Origin, Prompt
 from yuan_demo.core.sampling import SamplingParams, in_range
 from yuan_demo.core.spelling import spell_answer
 from yuan_demo.engine.engine import Engine
+from yuan_demo.engine.networks import network_of
 from yuan_demo.engine.sampler import draw_seed
 from yuan_demo.model.checkpoint import LoadedModel
 from yuan_demo.model.detokenizer import StreamingDetokenizer
 
 MIN_PROMPT_ROOM = 32
 """Tokens of the window that no reservation may take from the prompt."""
+NEXT_QUESTION = "?"
+"""Stands for a question that is not known yet."""
 MIN_WINDOW = 64
 """The smallest window that a person may choose, in tokens."""
 
@@ -41,6 +44,7 @@ class Answer:
         finish_reason: None while more follows.
         timings: until now; None before the first token.
         seed: repeats this answer; None if nothing was drawn.
+        place: in line while all places are taken; 0 when it is being computed.
     """
 
     fitted: FittedPrompt
@@ -49,6 +53,7 @@ class Answer:
     finish_reason: FinishReason | None = None
     timings: Timings | None = None
     seed: int | None = None
+    place: int = 0
 
 
 class ChatModel:
@@ -57,13 +62,27 @@ class ChatModel:
     Args:
         loaded: the model and its tokenizer.
         context_window: tokens that prompt and answer share; None takes all the model has.
+        slots: conversations that are computed or kept at once; None takes what memory allows.
+        answer_seconds: an answer that takes longer is ended; None for no limit.
     """
 
-    def __init__(self, loaded: LoadedModel, context_window: int | None = None) -> None:
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        context_window: int | None = None,
+        *,
+        slots: int | None = None,
+        answer_seconds: float | None = None,
+    ) -> None:
         self.loaded = loaded
         self.tokenizer = loaded.tokenizer
         window = min(context_window or loaded.context_length, loaded.context_length)
-        self.engine = Engine(loaded.model, window, loaded.tokenizer.eod_token_id)
+        self.engine = Engine(
+            network_of(loaded.model, window, slots),
+            window,
+            loaded.tokenizer.eod_token_id,
+            answer_seconds=answer_seconds,
+        )
 
     @property
     def context_window(self) -> int:
@@ -128,14 +147,18 @@ class ChatModel:
         params: SamplingParams,
         options: PromptOptions | None = None,
         cancelled: threading.Event | None = None,
+        client: str | None = None,
     ) -> Iterator[Answer]:
         """Answers the last message: first the prompt as sent, then one `Answer` per token.
+
+        While all places are taken there is an `Answer` for every change of its place in line.
 
         Args:
             messages: the conversation; the last one is the question.
             params: how tokens are chosen; `max_new_tokens` is what is reserved.
             options: how the prompt is made; the defaults if left out.
             cancelled: set to stop before the next forward pass.
+            client: who asks; see `Engine.generate`.
 
         Raises:
             PromptError: there is nothing to answer, or it does not fit.
@@ -150,23 +173,56 @@ class ChatModel:
         params = replace(params, max_new_tokens=fitted.budget.reserved)
         if not params.greedy and params.seed is None:
             params = replace(params, seed=draw_seed())
-        yield Answer(fitted)
-        yield from self._generate(fitted, params, cancelled)
+        answer = Answer(fitted, seed=None if params.greedy else params.seed)
+        yield answer
+        for answer in self._generate(answer, params, cancelled, client):
+            yield answer
+        if answer.finish_reason in ("stop", "length"):
+            self._prepare_next((*messages, Message("assistant", answer.text)), options)
 
     def _generate(
-        self, fitted: FittedPrompt, params: SamplingParams, cancelled: threading.Event | None
+        self,
+        answer: Answer,
+        params: SamplingParams,
+        cancelled: threading.Event | None,
+        client: str | None,
     ) -> Iterator[Answer]:
         detokenizer = StreamingDetokenizer(self.tokenizer)
-        text = ""
-        token_ids: tuple[int, ...] = ()
-        seed = None if params.greedy else params.seed
-        for step in self.engine.generate(fitted.prompt.input_ids, params, cancelled):
+        prompt = answer.fitted.prompt.input_ids
+        for step in self.engine.generate(prompt, params, cancelled, client):
+            if isinstance(step, InLine):
+                yield replace(answer, place=step.place)
+                continue
+            text, token_ids = answer.text, answer.token_ids
             if step.token_id is not None:
                 token_ids += (step.token_id,)
                 text += detokenizer.add(step.token_id)
             if step.finish_reason:
                 text += detokenizer.finish()
-            yield Answer(fitted, token_ids, text, step.finish_reason, step.timings, seed)
+            answer = replace(
+                answer,
+                token_ids=token_ids,
+                text=text,
+                finish_reason=step.finish_reason,
+                timings=step.timings,
+            )
+            yield answer
+
+    def _prepare_next(self, messages: Sequence[Message], options: PromptOptions) -> None:
+        """Has the history computed while the person reads and types.
+
+        The next prompt does not begin with this one and its answer: where `<sep>` stood, `<n>` will
+        stand. Without this the answer would have to be read again when the next question is sent.
+        """
+        try:
+            fitted = self.fit((*messages, Message("user", NEXT_QUESTION)), options)
+            fitted.require_fit()
+        except PromptError:
+            return
+        tokens = fitted.prompt.tokens
+        is_question = [t.turn == tokens[-1].turn and t.origin is Origin.USER for t in tokens]
+        start = is_question.index(True) if any(is_question) else 0
+        self.engine.prepare(fitted.prompt.input_ids[:start])
 
     def spell(self, answer: Answer) -> Prompt:
         """The rows of the tokens that were generated."""

@@ -1,85 +1,150 @@
-"""The decode loop: ids in, ids out. It knows nothing of text, turns or pages.
+"""Ids in, ids out, for everybody at once. It knows nothing of text, turns or pages.
 
-One model serves every visitor. Each request has a cache of its own; the lock is held for one
-forward pass at a time, so that requests take turns token by token.
+`Engine` is what other threads call; the computing is done by one thread (`scheduler`), which fills
+the outboxes that these generators are pulled from.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from time import perf_counter
+from typing import Literal
 
 import torch
-from transformers import DynamicCache, PreTrainedModel
 
-from yuan_demo.core.errors import EngineError
-from yuan_demo.core.generation import FinishReason, GenerationStep, Timings
+from yuan_demo.core.errors import EngineError, PageError
+from yuan_demo.core.generation import GenerationStep, InLine
 from yuan_demo.core.sampling import SamplingParams
-from yuan_demo.engine.sampler import make_sampler
+from yuan_demo.engine.metrics import EngineMetrics
+from yuan_demo.engine.requests import Item, Reading, Request
+from yuan_demo.engine.scheduler import Scheduler
+from yuan_demo.engine.stepper import Network, Stepper
 
-PREFILL_CHUNK = 256
-"""Tokens of a prompt read in one forward pass: between two passes a stop is noticed and other
-requests get their turn."""
+PREFILL_CHUNK = 128
+"""Tokens of a prompt read in one pass, unless `warm_up` finds them to take too long."""
+MAX_CHUNK_SECONDS = 0.1
+"""What a pass over a part of a prompt should take at most: so long the others' streams stand still,
+and so long a stop is not noticed."""
+MIN_CHUNK = 16
+"""A pass over fewer tokens reads the weights as often for less."""
+GRACE_SECONDS = 5.0
+"""What answers under way get to come to their end when the server is stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """How the engine is.
+
+    Attributes:
+        state: `ok`, or `failed` if no request can be answered any more.
+        fault: the code of why it failed; None if it has not.
+        running: requests that are being computed.
+        waiting: requests in line.
+        slots: how many can be computed at once.
+        kept_tokens: tokens of earlier conversations that could be reused.
+    """
+
+    state: Literal["ok", "failed"]
+    fault: str | None
+    running: int
+    waiting: int
+    slots: int
+    kept_tokens: int
 
 
 class Engine:
-    """Generates from one model.
+    """Generates for many from one network.
 
     Args:
-        model: a causal language model in eval mode.
+        network: a model over a pool of slots.
         context_window: tokens that a prompt and its answer may have together.
         eos_token_id: the token that ends an answer.
+        answer_seconds: an answer that takes longer is ended; None for no limit.
+        stepper: takes the decode steps; made for the network if left out.
     """
 
-    def __init__(self, model: PreTrainedModel, context_window: int, eos_token_id: int) -> None:
+    def __init__(
+        self,
+        network: Network,
+        context_window: int,
+        eos_token_id: int,
+        *,
+        answer_seconds: float | None = None,
+        stepper: Stepper | None = None,
+    ) -> None:
         self.context_window = context_window
         self.eos_token_id = eos_token_id
-        self._model = model
-        self._turn = threading.Lock()
+        self.metrics = EngineMetrics()
+        self._network = network
+        self._answer_seconds = answer_seconds
+        self._stepper = stepper or Stepper(network)
+        self._scheduler = Scheduler(network, self._stepper, self.metrics, PREFILL_CHUNK)
+
+    @property
+    def status(self) -> EngineStatus:
+        """How it is just now."""
+        fault = self._scheduler.fault
+        return EngineStatus(
+            "ok" if fault is None else "failed",
+            fault,
+            self._scheduler.running,
+            self._scheduler.waiting,
+            self._network.slots,
+            self._scheduler.kept_tokens,
+        )
+
+    def warm_up(self, report: Callable[[str], None] = print) -> None:
+        """Computes a little, so that the first visitor waits no longer than the next.
+
+        Args:
+            report: receives one line per step that a person waits for.
+        """
+        self._stepper.warm_up(report)
+        if self._network.head_device.type == "cpu" and self._network.rewind_block:
+            self._scheduler.chunk = _affordable_chunk(self._network)
+
+    def close(self, grace_seconds: float = GRACE_SECONDS) -> None:
+        """Ends everything: new requests at once, those under way after a while."""
+        self._scheduler.close(grace_seconds)
 
     def generate(
         self,
         input_ids: Sequence[int],
         params: SamplingParams,
         cancelled: threading.Event | None = None,
-    ) -> Iterator[GenerationStep]:
+        client: str | None = None,
+    ) -> Iterator[GenerationStep | InLine]:
         """Yields one step per token; the last one says why it is the last.
 
-        Closing the generator or setting `cancelled` ends it before the next forward pass.
+        While all slots are taken it yields its place in line, whenever that changes. Closing the
+        generator or setting `cancelled` ends it before the next forward pass.
+
+        Args:
+            input_ids: the prompt.
+            params: how tokens are chosen.
+            cancelled: set to stop.
+            client: who asks: of those in line, whoever has no answer under way comes first.
 
         Raises:
-            EngineError: the prompt is empty or fills the window, or the device ran out of memory.
+            EngineError: the prompt is empty or fills the window, the device ran out of memory, or
+                it failed.
         """
         _check_prompt(input_ids, self.context_window)
-        started = perf_counter()
-        cancelled = cancelled or threading.Event()
-        device = self._model.device
-        sampler = make_sampler(params, device)
-        cache = DynamicCache(config=self._model.config)
-        ids = torch.tensor([list(input_ids)], device=device)
-
-        logits = self._prefill(ids, cache, cancelled)
-        timings = Timings(len(input_ids), perf_counter() - started)
-        while logits is not None:
-            token_id = sampler(ids, logits)
-            ids = torch.cat([ids, ids.new_tensor([[token_id]])], dim=-1)
-            timings = _after_token(timings, started)
-            finish_reason = self._finish_reason(token_id, timings, params)
-            yield GenerationStep(token_id, finish_reason, timings)
-            if finish_reason:
+        deadline = self._answer_seconds and perf_counter() + self._answer_seconds
+        request = Request(
+            "answer",
+            list(input_ids),
+            params,
+            self.context_window,
+            self.eos_token_id,
+            cancelled or threading.Event(),
+            client,
+            deadline,
+        )
+        for item in self._items(request):
+            yield item
+            if isinstance(item, GenerationStep) and item.finish_reason:
                 return
-            logits = None if cancelled.is_set() else self._forward(ids[:, -1:], cache)
-        yield GenerationStep(None, "cancelled", timings)
-
-    def _prefill(
-        self, ids: torch.Tensor, cache: DynamicCache, cancelled: threading.Event
-    ) -> torch.Tensor | None:
-        """Logits after the prompt [1, V], or None if cancelled before they were there."""
-        logits = None
-        for chunk in ids.split(PREFILL_CHUNK, dim=-1):
-            if cancelled.is_set():
-                return None
-            logits = self._forward(chunk, cache)
-        return logits
 
     def read(
         self,
@@ -87,8 +152,8 @@ class Engine:
         continuation: Sequence[int],
         candidates: int,
         cancelled: threading.Event | None = None,
-    ) -> tuple[list[tuple[int, float]], list[float]] | None:
-        """Reads a prompt and what is to follow it, without generating.
+    ) -> Reading | None:
+        """Reads a prompt and what is to follow it, without generating; answers come first.
 
         Args:
             input_ids: the prompt.
@@ -97,60 +162,62 @@ class Engine:
             cancelled: set to stop before the next forward pass.
 
         Returns:
-            (id, probability) of the tokens most likely to follow the prompt, best first, and the
-            natural logarithm of the probability of each id of the continuation given all before
-            it; None if cancelled.
+            None if cancelled.
 
         Raises:
-            EngineError: the prompt is empty or fills the window, or the device ran out of memory.
+            EngineError: the prompt is empty or fills the window, or the device could not compute it.
         """
         _check_prompt([*input_ids, *continuation[:-1]], self.context_window)
-        cancelled = cancelled or threading.Event()
-        cache = DynamicCache(config=self._model.config)
-        ids = torch.tensor([[*input_ids, *continuation]], device=self._model.device)
-        logits = self._prefill(ids[:, : len(input_ids)], cache, cancelled)
-        if logits is None:
-            return None
-        best = logits[0].float().softmax(-1).topk(min(candidates, logits.shape[-1]))
-        logprobs: list[float] = []
-        rest = ids[:, len(input_ids) :]
-        for chunk in rest.split(PREFILL_CHUNK, dim=-1) if continuation else ():
-            if cancelled.is_set():
-                return None
-            # Row t of `logits` rates token t of the chunk; the last row rates what comes after it.
-            behind = self._forward(chunk, cache, keep=chunk.shape[-1])
-            rows = torch.cat([logits, behind[:-1]]).float().log_softmax(-1)
-            logprobs += rows.gather(-1, chunk[0].unsqueeze(-1))[:, 0].tolist()
-            logits = behind[-1:]
-        return list(zip(best.indices.tolist(), best.values.tolist(), strict=True)), logprobs
+        request = Request(
+            "read",
+            list(input_ids),
+            SamplingParams(),
+            self.context_window,
+            self.eos_token_id,
+            cancelled or threading.Event(),
+            continuation=list(continuation),
+            best=candidates,
+        )
+        return next(item for item in self._items(request) if not isinstance(item, InLine))
 
-    # A decorator, not a `with` around the loop: inference mode belongs to the thread, and a
-    # generator that is suspended inside it would leave it switched on for whoever runs next.
-    @torch.inference_mode()
-    def _forward(self, ids: torch.Tensor, cache: DynamicCache, keep: int = 1) -> torch.Tensor:
-        """Logits after each of the last `keep` of `ids` [1, T]: [keep, V]."""
-        try:
-            with self._turn:
-                output = self._model(
-                    input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=keep
+    def prepare(self, input_ids: Sequence[int]) -> None:
+        """Computes the beginning of a prompt that is likely to come, if nobody waits meanwhile."""
+        if input_ids and len(input_ids) < self.context_window and self._network.rewind_block:
+            nothing = threading.Event()
+            self._scheduler.submit(
+                Request(
+                    "prepare",
+                    list(input_ids),
+                    SamplingParams(),
+                    self.context_window,
+                    self.eos_token_id,
+                    nothing,
                 )
-        except RuntimeError as error:
-            if not _is_out_of_memory(error):
-                raise
-            raise EngineError("out_of_memory", tokens=cache.get_seq_length()) from error
-        return output.logits[0]
+            )
 
-    def _finish_reason(
-        self, token_id: int, timings: Timings, params: SamplingParams
-    ) -> FinishReason | None:
-        if token_id == self.eos_token_id:
-            return "stop"
-        # Before "context": an answer that uses up exactly what was reserved ended at its length.
-        if timings.generated_tokens >= params.max_new_tokens:
-            return "length"
-        if timings.prompt_tokens + timings.generated_tokens >= self.context_window:
-            return "context"
-        return None
+    def _items(self, request: Request) -> Iterator[Item]:
+        """What a request sends, until it is closed; its errors are raised."""
+        self._scheduler.submit(request)
+        try:
+            while True:
+                item = request.outbox.get()
+                if isinstance(item, PageError):
+                    raise item
+                yield item
+        finally:
+            request.is_closed = True
+
+
+@torch.inference_mode()
+def _affordable_chunk(network: Network) -> int:
+    """Tokens of a prompt that this machine reads in `MAX_CHUNK_SECONDS`, a power of two."""
+    chunk = MIN_CHUNK
+    seconds = 0.0
+    while chunk < PREFILL_CHUNK and seconds < MAX_CHUNK_SECONDS / 2:
+        started = perf_counter()
+        network.prefill(0, 0, [0] * min(chunk, network.positions))
+        seconds, chunk = perf_counter() - started, chunk * 2
+    return chunk
 
 
 def _check_prompt(input_ids: Sequence[int], context_window: int) -> None:
@@ -158,15 +225,3 @@ def _check_prompt(input_ids: Sequence[int], context_window: int) -> None:
         raise EngineError("empty_prompt")
     if len(input_ids) >= context_window:
         raise EngineError("prompt_fills_window", tokens=len(input_ids), window=context_window)
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    # A CPU raises a bare RuntimeError, told from others by its text alone (torch 2.13).
-    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
-
-
-def _after_token(timings: Timings, started: float) -> Timings:
-    elapsed = perf_counter() - started - timings.prompt_seconds
-    return Timings(
-        timings.prompt_tokens, timings.prompt_seconds, timings.generated_tokens + 1, elapsed
-    )

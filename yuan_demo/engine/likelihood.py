@@ -73,15 +73,14 @@ def likelihood(
     reading = model.engine.read(fitted.prompt.input_ids, ids, NEXT_TOKENS, cancelled)
     if reading is None:
         return None
-    best, logprobs = reading
-    pieces = model.tokenizer.convert_ids_to_tokens([token_id for token_id, _ in best])
+    pieces = model.tokenizer.convert_ids_to_tokens([token_id for token_id, _ in reading.best])
     return Likelihood(
         tuple(
             Candidate(token_id, piece, probability)
-            for (token_id, probability), piece in zip(best, pieces, strict=True)
+            for (token_id, probability), piece in zip(reading.best, pieces, strict=True)
         ),
         tuple(model.tokenizer.convert_ids_to_tokens(ids)),
-        tuple(logprobs),
+        reading.logprobs,
     )
 
 

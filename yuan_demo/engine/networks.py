@@ -1,0 +1,65 @@
+"""Which network runs a model, and how many conversations it holds."""
+
+from typing import Any
+
+import psutil
+import torch
+
+from yuan_demo.engine.stepper import Network
+from yuan_demo.model.cached_model import CachedModel
+from yuan_demo.model.linear import make_linear
+from yuan_demo.model.modeling_yuan import YuanForCausalLM
+from yuan_demo.model.slot_model import SlotModel
+
+MAX_SLOTS = {"cpu": 16, "cuda": 64}
+"""More rows at once make each of them slower than a person reads."""
+_OTHER_SLOTS = 8
+_MEMORY_SHARE = {"cpu": 0.25, "cuda": 0.8}
+"""Of the memory that is free once the weights are there; a page and a system live beside a CPU's."""
+
+
+def network_of(
+    model: Any, window: int, slots: int | None = None, quantize: str = "none"
+) -> Network:
+    """The network of a model: in slots, or row by row where its weights are offloaded.
+
+    Args:
+        model: a `YuanForCausalLM`, or what is called like one.
+        window: tokens that prompt and answer share.
+        slots: conversations at once; None takes what the memory allows.
+        quantize: "none", "int8" or "int4": how the weights are kept.
+    """
+    # The token that ends an answer is computed while the engine does not know yet that it does.
+    positions = window + 1
+    if not isinstance(model, YuanForCausalLM) or _is_offloaded(model):
+        return CachedModel(model, slots or _OTHER_SLOTS, positions)
+    slots = slots or affordable_slots(model, positions)
+    return SlotModel(model, slots, positions, lambda weight: make_linear(weight, quantize))
+
+
+def affordable_slots(model: YuanForCausalLM, positions: int) -> int:
+    """Slots of so many positions for which there is memory: at least one.
+
+    Layers on several devices are taken to be spread evenly.
+    """
+    config, devices = model.config, {parameter.device for parameter in model.parameters()}
+    itemsize = model.lm_head.weight.dtype.itemsize
+    bytes_per_position = config.num_hidden_layers * config.hidden_size * (2 * itemsize + 6 / 16)
+    kind = next(iter(devices)).type
+    free = sum(map(_free_bytes, devices)) * _MEMORY_SHARE.get(kind, 0.25)
+    most = MAX_SLOTS.get(kind, _OTHER_SLOTS)
+    return int(max(1, min(most, free // (bytes_per_position * positions))))
+
+
+def _free_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return psutil.virtual_memory().available
+
+
+def _is_offloaded(model: YuanForCausalLM) -> bool:
+    """Whether accelerate brings weights to their device only when they are used."""
+    placement = getattr(model, "hf_device_map", {})
+    # Weights that rest on a CPU beside a GPU are called for layer by layer, too.
+    rests = {"cpu", "disk"} if len(set(placement.values())) > 1 else {"disk"}
+    return bool(rests & set(map(str, placement.values())))
