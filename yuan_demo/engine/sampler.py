@@ -14,6 +14,7 @@ Shapes: B rows, V vocabulary, K tokens that are looked at, C candidates.
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 
@@ -146,7 +147,7 @@ def unpack(packed: torch.Tensor) -> list[tuple[int, TokenScores]]:
     ends = [_FIXED_COLUMNS + count * part for part in range(4)]
     found = []
     for row in packed.tolist():
-        ids, logprobs, after = (tuple(row[a:b]) for a, b in zip(ends, ends[1:], strict=False))
+        ids, logprobs, after = (tuple(row[a:b]) for a, b in pairwise(ends))
         scores = TokenScores(
             row[1], int(row[2]), row[3], row[4], tuple(map(int, ids)), logprobs, after
         )

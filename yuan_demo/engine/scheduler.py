@@ -8,8 +8,10 @@ for is computed when nobody waits.
 All of a request but its outbox and its two flags is touched by the loop's thread alone.
 """
 
+import atexit
 import logging
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Iterable
 from time import perf_counter, sleep
@@ -28,6 +30,17 @@ logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 5.0
 """Without work for so long the thread ends; the next request starts another one."""
+_RUNNING: "weakref.WeakSet[Scheduler]" = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    # A thread that the interpreter ends within an operation of torch takes the process down with
+    # "terminate called without an active exception".
+    for scheduler in list(_RUNNING):
+        scheduler.close(0.0)
+
+
 MAX_FAILURES = 3
 """Passes that fail one after the other before the engine says that it cannot go on."""
 
@@ -80,6 +93,7 @@ class Scheduler:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
                 self._thread.start()
+                _RUNNING.add(self)
             self._wake.notify()
 
     def close(self, grace_seconds: float) -> None:
