@@ -17,7 +17,7 @@ from yuan_demo.core.prompt import Origin, Prompt
 from yuan_demo.core.sampling import SamplingParams, in_range
 from yuan_demo.core.spelling import spell_answer
 from yuan_demo.engine.engine import Engine
-from yuan_demo.engine.networks import network_of
+from yuan_demo.engine.networks import network_of, stepper_of
 from yuan_demo.engine.sampler import draw_seed
 from yuan_demo.model.checkpoint import LoadedModel
 from yuan_demo.model.detokenizer import StreamingDetokenizer
@@ -77,11 +77,13 @@ class ChatModel:
         self.loaded = loaded
         self.tokenizer = loaded.tokenizer
         window = min(context_window or loaded.context_length, loaded.context_length)
+        network, eod = network_of(loaded.model, window, slots), loaded.tokenizer.eod_token_id
         self.engine = Engine(
-            network_of(loaded.model, window, slots),
+            network,
             window,
-            loaded.tokenizer.eod_token_id,
+            eod,
             answer_seconds=answer_seconds,
+            stepper=stepper_of(network, eod),
         )
 
     @property
@@ -173,9 +175,9 @@ class ChatModel:
         params = replace(params, max_new_tokens=fitted.budget.reserved)
         if not params.greedy and params.seed is None:
             params = replace(params, seed=draw_seed())
-        answer = Answer(fitted, seed=None if params.greedy else params.seed)
-        yield answer
-        for answer in self._generate(answer, params, cancelled, client):
+        first = answer = Answer(fitted, seed=None if params.greedy else params.seed)
+        yield first
+        for answer in self._generate(first, params, cancelled, client):
             yield answer
         if answer.finish_reason in ("stop", "length"):
             self._prepare_next((*messages, Message("assistant", answer.text)), options)

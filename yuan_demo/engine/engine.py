@@ -165,7 +165,7 @@ class Engine:
             None if cancelled.
 
         Raises:
-            EngineError: the prompt is empty or fills the window, or the device could not compute it.
+            EngineError: the prompt is empty or fills the window, or the device failed.
         """
         _check_prompt([*input_ids, *continuation[:-1]], self.context_window)
         request = Request(

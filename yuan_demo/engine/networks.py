@@ -5,7 +5,8 @@ from typing import Any
 import psutil
 import torch
 
-from yuan_demo.engine.stepper import Network
+from yuan_demo.engine.graphs import GraphStepper
+from yuan_demo.engine.stepper import Network, Stepper
 from yuan_demo.model.cached_model import CachedModel
 from yuan_demo.model.linear import make_linear
 from yuan_demo.model.modeling_yuan import YuanForCausalLM
@@ -35,6 +36,15 @@ def network_of(
         return CachedModel(model, slots or _OTHER_SLOTS, positions)
     slots = slots or affordable_slots(model, positions)
     return SlotModel(model, slots, positions, lambda weight: make_linear(weight, quantize))
+
+
+def stepper_of(network: Network, eos_token_id: int) -> Stepper:
+    """What takes the decode steps of a network: captured graphs where all of it is on GPUs."""
+    if isinstance(network, SlotModel) and all(
+        device.type == "cuda" for device, _ in network.stages()
+    ):
+        return GraphStepper(network, eos_token_id)
+    return Stepper(network)
 
 
 def affordable_slots(model: YuanForCausalLM, positions: int) -> int:

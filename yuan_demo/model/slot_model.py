@@ -18,6 +18,7 @@ n heads of size d = H / n, V `vocab_size`.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
@@ -133,11 +134,14 @@ class SlotModel(nn.Module):
         super().__init__()
         config = model.config
         self.slots, self.positions, self.vocab_size = slots, positions, config.vocab_size
+        # One slot more, for rows of a captured batch that nobody is in.
+        self.scratch_slot = slots
         self.eps = config.rms_norm_eps
         self.embedding = model.model.embed_tokens.weight
         self.norm = model.model.norm.weight
         self.layers = nn.ModuleList(
-            SlotLayer(layer, config, slots, positions, make_linear) for layer in model.model.layers
+            SlotLayer(layer, config, slots + 1, positions, make_linear)
+            for layer in model.model.layers
         )
         self.head = _make_head(model, make_linear)
         self.head_device = model.lm_head.weight.device
@@ -193,6 +197,16 @@ class SlotModel(nn.Module):
         """Copies the first `count` tokens of a slot to another one."""
         for layer in self.layers:
             layer.copy(source, target, count)
+
+    def stages(self) -> list[tuple[torch.device, list[SlotLayer]]]:
+        """Layers that follow each other on one device, in order."""
+        groups = groupby(self.layers, key=lambda layer: layer.device)
+        return [(device, list(layers)) for device, layers in groups]
+
+    def rotary_on(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cosines and sines of all positions, (C, d / 2) each, on a device."""
+        cos, sin = self.rotary.to(device)
+        return cos, sin
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits (R, V) in float32 of hidden states (R, H) behind the last layer."""
