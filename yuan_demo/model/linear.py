@@ -1,5 +1,4 @@
 """placeholder"""
-
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -12,6 +11,10 @@ class PlainLinear(nn.Module):
         self.scale = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.ndim == 2 and len(x) <= 4 and x.dtype == torch.float32:
+            if len(x) == 1:
+                return torch.mm(self.weight, torch.cat([x, x]).t())[:, 0][None]
+            return torch.mm(self.weight, x.t()).t()
         return F.linear(x, self.weight)
 
 

@@ -143,7 +143,7 @@ class SlotModel(nn.Module):
             SlotLayer(layer, config, slots + 1, positions, make_linear)
             for layer in model.model.layers
         )
-        self.head = _make_head(model, make_linear)
+        self.head = make_linear(model.lm_head.weight.detach())
         self.head_device = model.lm_head.weight.device
         self.rotary = _rotary(config.head_dim, positions)
         self._rotary_on = {
@@ -191,6 +191,11 @@ class SlotModel(nn.Module):
             Logits after each, (B, V) in float32.
         """
         hidden = F.embedding(ids.to(self.embedding.device), self.embedding)
+        if len(slots) == 1:
+            slot, position = slots[0], positions[0]
+            return self.logits(
+                self._through(hidden, lambda rotary: Stretch(slot, position, 1, rotary))
+            )
         return self.logits(self._through(hidden, lambda rotary: Batch(slots, positions, rotary)))
 
     def copy(self, source: int, target: int, count: int) -> None:
@@ -245,12 +250,6 @@ def _fuse(make_linear: MakeLinear, *parts: nn.Linear | torch.Tensor) -> nn.Modul
     return linear
 
 
-def _make_head(model: YuanForCausalLM, make_linear: MakeLinear) -> nn.Module:
-    """The head; a tied one is made anew only if it is not multiplied with as it is stored."""
-    weight = model.lm_head.weight.detach()
-    return make_linear(weight)
-
-
 def _rotary(head_dim: int, positions: int) -> torch.Tensor:
     """Cosines and sines of position x 10000^(-2j/d), (2, C, d / 2) in float32."""
     pairs = torch.arange(0, head_dim, 2, dtype=torch.float32)
@@ -267,6 +266,9 @@ def _rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.
 
 def _norm(hidden: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
     """Root mean square norm: the mean in float32, the weight after the cast back."""
+    if hidden.dtype == torch.float32:
+        # The same in one operation instead of six, 10 microseconds less on a CPU each time.
+        return F.rms_norm(hidden, weight.shape, weight, eps)
     wide = hidden.float()
     wide = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps)
     return wide.to(hidden.dtype) * weight
