@@ -1,4 +1,5 @@
 """placeholder"""
+
 import torch
 import torch.nn.functional as F
 from torch import nn
