@@ -1,0 +1,335 @@
+# ruff: noqa: N803, N806 - capitals are constants of a compiled program, as everywhere in Triton
+"""The Triton programs of a decode step in slots; `slot_kernels` says what each one computes.
+
+Every product of the step runs through `_product`: BLOCK_N rows of a weight times all rows of the
+batch. A step for few visitors is bound by reading the weights once, so everything small rides
+along with a product: the norm before it, the two halves of a convolution or of a gated layer,
+residuals, states.
+
+Names: M rows of the batch, N and K rows and columns of a weight; PDL says that the programs are
+launched with programmatic dependent launch. They then start while those of the kernel before still
+run, and may read what no kernel of the step writes (weights, and what earlier steps left in the
+caches), but nothing else before `gdc_wait`. Every kernel waits, so all of them before it are
+complete then.
+"""
+
+import triton
+import triton.language as tl
+from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
+
+FILTER_EPS = tl.constexpr(1e-6)
+STATE_BLOCK = tl.constexpr(16)
+"""So many positions share an entry of the states."""
+
+
+@triton.jit
+def _weight_tile(weight, rows, first, K: tl.constexpr, BLOCK_K: tl.constexpr):
+    """Columns first..first + BLOCK_K - 1 of the rows; nobody else wants them, so not kept in L2."""
+    columns = first + tl.arange(0, BLOCK_K)
+    pointers = weight + rows.to(tl.int64)[:, None] * K + columns[None, :]
+    if K % BLOCK_K == 0:
+        return tl.load(pointers, eviction_policy="evict_first")
+    return tl.load(pointers, mask=columns[None, :] < K, other=0, eviction_policy="evict_first")
+
+
+@triton.jit
+def _vector(pointer, first, K: tl.constexpr, BLOCK_K: tl.constexpr):
+    columns = first + tl.arange(0, BLOCK_K)
+    if K % BLOCK_K == 0:
+        return tl.load(pointer + columns)
+    return tl.load(pointer + columns, mask=columns < K, other=0)
+
+
+@triton.jit
+def _rows_tile(x, lines, M, first, K: tl.constexpr, BLOCK_K: tl.constexpr):
+    columns = first + tl.arange(0, BLOCK_K)
+    mask = (lines < M)[:, None]
+    if K % BLOCK_K != 0:
+        mask = mask & (columns < K)[None, :]
+    return tl.load(x + lines[:, None] * K + columns[None, :], mask=mask, other=0)
+
+
+@triton.jit
+def _product(
+    x,
+    norm,
+    weight,
+    scale,
+    rows,
+    M,
+    eps,
+    K: tl.constexpr,
+    NORM: tl.constexpr,
+    SCALED: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+    PDL: tl.constexpr,
+):
+    """x (M, K), normed where NORM, times the given rows of the weight: float32 (BLOCK_M, BLOCK_N).
+
+    The norm takes no pass of its own: the sum of squares is gathered along the way, and the
+    product divided at the end. Also returns that divisor's inverse (BLOCK_M,), 1 without a norm.
+    """
+    HALF: tl.constexpr = NORM and BLOCK_M > 1 and x.dtype.element_ty == tl.float16
+    squares = tl.zeros([BLOCK_M], tl.float32)
+    inverse = tl.full([BLOCK_M], 1, tl.float32)
+    if BLOCK_M == 1:
+        # One row: multiply and add in float32. The tile that comes next is under way while this
+        # one is used, and the first already while the kernel before still runs.
+        tile = _weight_tile(weight, rows, 0, K, BLOCK_K)
+        if NORM:
+            gain = _vector(norm, 0, K, BLOCK_K)
+        if PDL:
+            gdc_wait()
+        sums = tl.zeros([BLOCK_N, BLOCK_K], tl.float32)
+        powers = tl.zeros([BLOCK_K], tl.float32)
+        for first in tl.static_range(0, K, BLOCK_K):
+            line = _vector(x, first, K, BLOCK_K).to(tl.float32)
+            current = tile
+            if first + BLOCK_K < K:
+                tile = _weight_tile(weight, rows, first + BLOCK_K, K, BLOCK_K)
+            if NORM:
+                powers += line * line
+                line *= gain.to(tl.float32)
+                if first + BLOCK_K < K:
+                    gain = _vector(norm, first + BLOCK_K, K, BLOCK_K)
+            sums += current.to(tl.float32) * line[None, :]
+        product = tl.sum(sums, 1)[None, :]
+        if NORM:
+            squares += tl.sum(powers, 0)
+    else:
+        if PDL:
+            gdc_wait()
+        lines = tl.arange(0, BLOCK_M)
+        product = tl.zeros([BLOCK_M, BLOCK_N], tl.float32)
+        if HALF:
+            # An unnormed row could leave the range of float16, so here the norm does go first.
+            for first in tl.range(0, K, BLOCK_K):
+                tile = _rows_tile(x, lines, M, first, K, BLOCK_K).to(tl.float32)
+                squares += tl.sum(tile * tile, 1)
+            inverse = tl.rsqrt(squares / K + eps)
+        for first in tl.range(0, K, BLOCK_K):
+            tile = _rows_tile(x, lines, M, first, K, BLOCK_K)
+            if NORM:
+                wide = tile.to(tl.float32)
+                if HALF:
+                    wide *= inverse[:, None]
+                else:
+                    squares += tl.sum(wide * wide, 1)
+                gain = _vector(norm, first, K, BLOCK_K).to(tl.float32)
+                tile = (wide * gain[None, :]).to(tile.dtype)
+            other = _weight_tile(weight, rows, first, K, BLOCK_K).to(tile.dtype)
+            product = tl.dot(tile, other.T, product, input_precision="ieee")
+    if NORM and not HALF:
+        inverse = tl.rsqrt(squares / K + eps)
+        product *= inverse[:, None]
+    if SCALED:
+        product *= tl.load(scale + rows).to(tl.float32)[None, :]
+    return product, inverse
+
+
+@triton.jit
+def _split_pairs(product, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr):
+    """Even and odd columns of a product over interleaved rows."""
+    return tl.split(tl.reshape(product, [BLOCK_M, BLOCK_N // 2, 2]))
+
+
+@triton.jit
+def project_kernel(
+    x,
+    norm,
+    weight,
+    scale,
+    residual,
+    out,
+    M,
+    eps,
+    N: tl.constexpr,
+    K: tl.constexpr,
+    NORM: tl.constexpr,
+    SCALED: tl.constexpr,
+    RESIDUAL: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+    PDL: tl.constexpr,
+):
+    """out (M, N) = x, normed where NORM, times the weight, plus the residual where RESIDUAL."""
+    if PDL:
+        gdc_launch_dependents()
+    columns = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
+    rows = tl.minimum(columns, N - 1)
+    product, _ = _product(
+        x, norm, weight, scale, rows, M, eps, K, NORM, SCALED, BLOCK_M, BLOCK_N, BLOCK_K, PDL
+    )
+    lines = tl.arange(0, BLOCK_M)[:, None]
+    places = lines.to(tl.int64) * N + columns[None, :]
+    mask = (lines < M) & (columns < N)[None, :]
+    if RESIDUAL:
+        product += tl.load(residual + places, mask=mask, other=0).to(tl.float32)
+    tl.store(out + places, product.to(out.dtype.element_ty), mask=mask)
+
+
+@triton.jit
+def gate_up_kernel(
+    x,
+    norm,
+    weight,
+    scale,
+    out,
+    M,
+    eps,
+    F: tl.constexpr,
+    K: tl.constexpr,
+    SCALED: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+    PDL: tl.constexpr,
+):
+    """out (M, F) = gate times silu(up): a program takes BLOCK_N / 2 rows of each half."""
+    if PDL:
+        gdc_launch_dependents()
+    begin = tl.program_id(0) * (BLOCK_N // 2)
+    spread = tl.arange(0, BLOCK_N)
+    rows = tl.minimum(begin + spread // 2, F - 1) + (spread % 2) * F
+    product, _ = _product(
+        x, norm, weight, scale, rows, M, eps, K, True, SCALED, BLOCK_M, BLOCK_N, BLOCK_K, PDL
+    )
+    gate, up = _split_pairs(product, BLOCK_M, BLOCK_N)
+    columns = begin + tl.arange(0, BLOCK_N // 2)
+    lines = tl.arange(0, BLOCK_M)[:, None]
+    result = gate * up / (1 + tl.exp(-up))
+    tl.store(
+        out + lines * F + columns[None, :],
+        result.to(out.dtype.element_ty),
+        mask=(lines < M) & (columns < F)[None, :],
+    )
+
+
+@triton.jit
+def _state_step(
+    state,
+    slots,
+    positions,
+    current,
+    lines,
+    columns,
+    mask,
+    WIDTH: tl.constexpr,
+    ENTRIES: tl.constexpr,
+):
+    """What the last token left for this one (0 at position 0); leaves `current` for the next."""
+    slot = tl.load(slots + lines, mask=mask, other=0).to(tl.int64)
+    position = tl.load(positions + lines, mask=mask, other=0)
+    entry = slot * ENTRIES + position // STATE_BLOCK
+    before = slot * ENTRIES + (tl.maximum(position, 1) - 1) // STATE_BLOCK
+    previous = tl.load(state + before * WIDTH + columns, mask=mask & (position > 0), other=0)
+    # The same entry may be read and written; no thread may write before all have read.
+    tl.debug_barrier()
+    tl.store(state + entry * WIDTH + columns, current, mask=mask)
+    return previous
+
+
+@triton.jit
+def filter_in_kernel(
+    h,
+    norm,
+    weight,
+    scale,
+    bias,
+    state,
+    slots,
+    positions,
+    v,
+    y,
+    x,
+    arrivals,
+    M,
+    eps,
+    ARRIVALS: tl.constexpr,
+    H: tl.constexpr,
+    ENTRIES: tl.constexpr,
+    SCALED: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+    PDL: tl.constexpr,
+):
+    """The first programs make v (M, H), and x = rmsnorm(h) besides; the others y (M, H / 2)."""
+    if PDL:
+        gdc_launch_dependents()
+    VALUES: tl.constexpr = (H + BLOCK_N - 1) // BLOCK_N
+    NARROW: tl.constexpr = H // 2
+    program = tl.program_id(0)
+    spread = tl.arange(0, BLOCK_N)
+    begin = (program - VALUES) * (BLOCK_N // 2)
+    if program < VALUES:
+        rows = tl.minimum(program * BLOCK_N + spread, H - 1)
+    else:
+        rows = H + tl.minimum(begin + spread // 2, NARROW - 1) + (spread % 2) * NARROW
+    product, inverse = _product(
+        h, norm, weight, scale, rows, M, eps, H, True, SCALED, BLOCK_M, BLOCK_N, BLOCK_K, PDL
+    )
+    lines = tl.arange(0, BLOCK_M)[:, None]
+    if program < VALUES:
+        columns = (program * BLOCK_N + spread)[None, :]
+        mask = (lines < M) & (columns < H)
+        places = lines * H + columns
+        tl.store(v + places, product.to(v.dtype.element_ty), mask=mask)
+        normed = tl.load(h + places, mask=mask, other=0).to(tl.float32) * inverse[:, None]
+        normed *= tl.load(norm + columns, mask=columns < H, other=0).to(tl.float32)
+        tl.store(x + places, normed.to(x.dtype.element_ty), mask=mask)
+        if program == 0:
+            # `attend` counts in here; it needs no memory that outlives the step this way.
+            for first in tl.static_range(0, ARRIVALS, 1024):
+                counters = first + tl.arange(0, 1024)
+                zeros = tl.zeros([1024], tl.int32)
+                tl.store(arrivals + counters, zeros, mask=counters < ARRIVALS)
+    else:
+        now, later = _split_pairs(product, BLOCK_M, BLOCK_N)
+        columns = (begin + tl.arange(0, BLOCK_N // 2))[None, :]
+        mask = (lines < M) & (columns < NARROW)
+        now += tl.load(bias + columns, mask=columns < NARROW, other=0).to(tl.float32)
+        now += _state_step(state, slots, positions, later, lines, columns, mask, NARROW, ENTRIES)
+        tl.store(y + lines * NARROW + columns, now.to(y.dtype.element_ty), mask=mask)
+
+
+@triton.jit
+def filter_out_kernel(
+    y,
+    weight,
+    scale,
+    bias,
+    state,
+    slots,
+    positions,
+    x,
+    u,
+    M,
+    H: tl.constexpr,
+    ENTRIES: tl.constexpr,
+    SCALED: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+    PDL: tl.constexpr,
+):
+    """u (M, H): the second convolution and its residual x."""
+    if PDL:
+        gdc_launch_dependents()
+    begin = tl.program_id(0) * (BLOCK_N // 2)
+    spread = tl.arange(0, BLOCK_N)
+    rows = tl.minimum(begin + spread // 2, H - 1) + (spread % 2) * H
+    product, _ = _product(
+        y, y, weight, scale, rows, M, 0.0, H // 2, False, SCALED, BLOCK_M, BLOCK_N, BLOCK_K, PDL
+    )
+    now, later = _split_pairs(product, BLOCK_M, BLOCK_N)
+    columns = (begin + tl.arange(0, BLOCK_N // 2))[None, :]
+    lines = tl.arange(0, BLOCK_M)[:, None]
+    mask = (lines < M) & (columns < H)
+    now += tl.load(bias + columns, mask=columns < H, other=0).to(tl.float32)
+    now += tl.load(x + lines * H + columns, mask=mask, other=0).to(tl.float32)
+    now += _state_step(state, slots, positions, later, lines, columns, mask, H, ENTRIES)
+    tl.store(u + lines * H + columns, now.to(u.dtype.element_ty), mask=mask)
