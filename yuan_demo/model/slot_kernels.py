@@ -123,6 +123,9 @@ ATTEND: dict[int, tuple[int, int, int]] = {
 }
 """Positions of a split and of a block of it, warps."""
 
+AHEAD = {16: 512, 32: 512, 64: 0}
+"""Columns of its rows that a program asks for before it may read its input; a power of two."""
+
 PDL = torch.cuda.is_available() and torch.cuda.get_device_capability() >= (9, 0)
 
 
@@ -137,14 +140,19 @@ def padded_rows(rows: int) -> int:
     return next(size for size in (1, 16, 32, 64) if rows <= size)
 
 
-def _tiling(name: str, rows: int, width: int, matrix: Matrix) -> dict[str, Any]:
+def _tiling(name: str, x: torch.Tensor, matrix: Matrix) -> dict[str, Any]:
+    rows, width, dtype = *x.shape, x.dtype
     block_m = padded_rows(rows)
     block_n, block_k, warps, stages = TILES[name][block_m]
+    if dtype == torch.float32 and block_m > 1:
+        # The same bytes of shared memory: the table was made for two bytes a number.
+        block_k //= 2
     return {
         "SCALED": matrix.scale is not None,
         "BLOCK_M": block_m,
         "BLOCK_N": block_n,
         "BLOCK_K": min(block_k, max(16, triton.next_power_of_2(width))),
+        "AHEAD": AHEAD.get(block_m, 0) if PDL else 0,
         "num_warps": warps,
         "num_stages": stages,
         "PDL": PDL,
@@ -169,7 +177,7 @@ def _project(
     num_rows, width = x.shape
     num_out = matrix.weight.shape[0]
     out = torch.empty((num_rows, num_out), dtype=dtype or x.dtype, device=x.device)
-    tiling = _tiling(name, num_rows, width, matrix)
+    tiling = _tiling(name, x, matrix)
     project_kernel[(triton.cdiv(num_out, tiling["BLOCK_N"]),)](
         x,
         x if norm is None else norm,
@@ -205,7 +213,7 @@ def filter_in(
     y = torch.empty((num_rows, width // 2), dtype=h.dtype, device=h.device)
     heads = layer.keys.shape[1]
     arrivals = torch.empty((num_rows, heads), dtype=torch.int32, device=h.device)
-    tiling = _tiling("filter_in", num_rows, width, layer.filter_in)
+    tiling = _tiling("filter_in", h, layer.filter_in)
     block = tiling["BLOCK_N"]
     filter_in_kernel[(triton.cdiv(width, block) + triton.cdiv(width // 2, block // 2),)](
         h,
@@ -234,7 +242,7 @@ def filter_out(layer: SlotLayer, y: torch.Tensor, x: torch.Tensor, rows: Rows) -
     """Second convolution and residual, its state likewise: y (M, H / 2), x (M, H) to u (M, H)."""
     num_rows, width = x.shape
     u = torch.empty_like(x)
-    tiling = _tiling("filter_out", num_rows, width // 2, layer.filter_out)
+    tiling = _tiling("filter_out", y, layer.filter_out)
     filter_out_kernel[(triton.cdiv(width, tiling["BLOCK_N"] // 2),)](
         y,
         layer.filter_out.weight,
@@ -319,7 +327,7 @@ def gate_up(layer: SlotLayer, h: torch.Tensor) -> torch.Tensor:
     num_rows, width = h.shape
     inner = layer.gate_up.weight.shape[0] // 2
     g = torch.empty((num_rows, inner), dtype=h.dtype, device=h.device)
-    tiling = _tiling("gate_up", num_rows, width, layer.gate_up)
+    tiling = _tiling("gate_up", h, layer.gate_up)
     gate_up_kernel[(triton.cdiv(inner, tiling["BLOCK_N"] // 2),)](
         h,
         layer.post_norm,

@@ -50,7 +50,45 @@ def _rows_tile(x, lines, M, first, K: tl.constexpr, BLOCK_K: tl.constexpr):
 
 
 @triton.jit
+def _early(
+    weight,
+    norm,
+    rows,
+    K: tl.constexpr,
+    NORM: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+    AHEAD: tl.constexpr,
+):
+    """What a product can have under way before it may read x: to be called before `gdc_wait`.
+
+    With one row the first tile of the weight and of the norm, on their way to registers; with more,
+    where a tile goes through shared memory, the first AHEAD columns on their way to L2.
+    """
+    tile, gain = rows, rows
+    if BLOCK_M == 1:
+        tile = _weight_tile(weight, rows, 0, K, BLOCK_K)
+        if NORM:
+            gain = _vector(norm, 0, K, BLOCK_K).to(tl.float32)
+    elif AHEAD > 0:
+        # A line of L2 is 128 bytes.
+        LINE: tl.constexpr = 1024 // weight.dtype.element_ty.primitive_bitwidth
+        columns = tl.minimum(tl.arange(0, AHEAD // LINE) * LINE, K - 1)
+        addresses = (weight + rows.to(tl.int64)[:, None] * K + columns[None, :]).to(tl.int64)
+        tl.inline_asm_elementwise(
+            "prefetch.global.L2 [$1]; mov.u32 $0, 0;",
+            "=r,l",
+            [addresses],
+            dtype=tl.int32,
+            is_pure=False,
+            pack=1,
+        )
+    return tile, gain
+
+
+@triton.jit
 def _product(
+    early,
     x,
     norm,
     weight,
@@ -64,7 +102,6 @@ def _product(
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
     BLOCK_K: tl.constexpr,
-    PDL: tl.constexpr,
 ):
     """x (M, K), normed where NORM, times the given rows of the weight: float32 (BLOCK_M, BLOCK_N).
 
@@ -75,13 +112,8 @@ def _product(
     squares = tl.zeros([BLOCK_M], tl.float32)
     inverse = tl.full([BLOCK_M], 1, tl.float32)
     if BLOCK_M == 1:
-        # One row: multiply and add in float32. The tile that comes next is under way while this
-        # one is used, and the first already while the kernel before still runs.
-        tile = _weight_tile(weight, rows, 0, K, BLOCK_K)
-        if NORM:
-            gain = _vector(norm, 0, K, BLOCK_K)
-        if PDL:
-            gdc_wait()
+        # Multiply and add in float32; the tile that comes next is under way while this one is used.
+        tile, gain = early
         sums = tl.zeros([BLOCK_N, BLOCK_K], tl.float32)
         powers = tl.zeros([BLOCK_K], tl.float32)
         for first in tl.static_range(0, K, BLOCK_K):
@@ -91,16 +123,14 @@ def _product(
                 tile = _weight_tile(weight, rows, first + BLOCK_K, K, BLOCK_K)
             if NORM:
                 powers += line * line
-                line *= gain.to(tl.float32)
+                line *= gain
                 if first + BLOCK_K < K:
-                    gain = _vector(norm, first + BLOCK_K, K, BLOCK_K)
+                    gain = _vector(norm, first + BLOCK_K, K, BLOCK_K).to(tl.float32)
             sums += current.to(tl.float32) * line[None, :]
         product = tl.sum(sums, 1)[None, :]
         if NORM:
             squares += tl.sum(powers, 0)
     else:
-        if PDL:
-            gdc_wait()
         lines = tl.arange(0, BLOCK_M)
         product = tl.zeros([BLOCK_M, BLOCK_N], tl.float32)
         if HALF:
@@ -153,6 +183,7 @@ def project_kernel(
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
     BLOCK_K: tl.constexpr,
+    AHEAD: tl.constexpr,
     PDL: tl.constexpr,
 ):
     """out (M, N) = x, normed where NORM, times the weight, plus the residual where RESIDUAL."""
@@ -160,14 +191,19 @@ def project_kernel(
         gdc_launch_dependents()
     columns = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
     rows = tl.minimum(columns, N - 1)
-    product, _ = _product(
-        x, norm, weight, scale, rows, M, eps, K, NORM, SCALED, BLOCK_M, BLOCK_N, BLOCK_K, PDL
-    )
     lines = tl.arange(0, BLOCK_M)[:, None]
     places = lines.to(tl.int64) * N + columns[None, :]
     mask = (lines < M) & (columns < N)[None, :]
+    early = _early(weight, norm, rows, K, NORM, BLOCK_M, BLOCK_K, AHEAD)
+    if PDL:
+        gdc_wait()
     if RESIDUAL:
-        product += tl.load(residual + places, mask=mask, other=0).to(tl.float32)
+        rest = tl.load(residual + places, mask=mask, other=0).to(tl.float32)
+    product, _ = _product(
+        early, x, norm, weight, scale, rows, M, eps, K, NORM, SCALED, BLOCK_M, BLOCK_N, BLOCK_K
+    )
+    if RESIDUAL:
+        product += rest
     tl.store(out + places, product.to(out.dtype.element_ty), mask=mask)
 
 
@@ -186,6 +222,7 @@ def gate_up_kernel(
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
     BLOCK_K: tl.constexpr,
+    AHEAD: tl.constexpr,
     PDL: tl.constexpr,
 ):
     """out (M, F) = gate times silu(up): a program takes BLOCK_N / 2 rows of each half."""
@@ -194,8 +231,11 @@ def gate_up_kernel(
     begin = tl.program_id(0) * (BLOCK_N // 2)
     spread = tl.arange(0, BLOCK_N)
     rows = tl.minimum(begin + spread // 2, F - 1) + (spread % 2) * F
+    early = _early(weight, norm, rows, K, True, BLOCK_M, BLOCK_K, AHEAD)
+    if PDL:
+        gdc_wait()
     product, _ = _product(
-        x, norm, weight, scale, rows, M, eps, K, True, SCALED, BLOCK_M, BLOCK_N, BLOCK_K, PDL
+        early, x, norm, weight, scale, rows, M, eps, K, True, SCALED, BLOCK_M, BLOCK_N, BLOCK_K
     )
     gate, up = _split_pairs(product, BLOCK_M, BLOCK_N)
     columns = begin + tl.arange(0, BLOCK_N // 2)
@@ -209,27 +249,23 @@ def gate_up_kernel(
 
 
 @triton.jit
-def _state_step(
-    state,
-    slots,
-    positions,
-    current,
-    lines,
-    columns,
-    mask,
-    WIDTH: tl.constexpr,
-    ENTRIES: tl.constexpr,
-):
-    """What the last token left for this one (0 at position 0); leaves `current` for the next."""
-    slot = tl.load(slots + lines, mask=mask, other=0).to(tl.int64)
-    position = tl.load(positions + lines, mask=mask, other=0)
-    entry = slot * ENTRIES + position // STATE_BLOCK
+def _state_places(slots, positions, lines, M, WIDTH: tl.constexpr, ENTRIES: tl.constexpr):
+    """Of each row: where the last token's entry begins, whether it has one, where its own begins.
+
+    Both entries may be the same, so `_write_state` goes after the reading of the former.
+    """
+    slot = tl.load(slots + lines, mask=lines < M, other=0).to(tl.int64)
+    position = tl.load(positions + lines, mask=lines < M, other=0)
     before = slot * ENTRIES + (tl.maximum(position, 1) - 1) // STATE_BLOCK
-    previous = tl.load(state + before * WIDTH + columns, mask=mask & (position > 0), other=0)
-    # The same entry may be read and written; no thread may write before all have read.
+    after = slot * ENTRIES + position // STATE_BLOCK
+    return before * WIDTH, position > 0, after * WIDTH
+
+
+@triton.jit
+def _write_state(pointers, current, mask):
+    # No thread may write before all have read.
     tl.debug_barrier()
-    tl.store(state + entry * WIDTH + columns, current, mask=mask)
-    return previous
+    tl.store(pointers, current, mask=mask)
 
 
 @triton.jit
@@ -255,6 +291,7 @@ def filter_in_kernel(
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
     BLOCK_K: tl.constexpr,
+    AHEAD: tl.constexpr,
     PDL: tl.constexpr,
 ):
     """The first programs make v (M, H), and x = rmsnorm(h) besides; the others y (M, H / 2)."""
@@ -269,17 +306,27 @@ def filter_in_kernel(
         rows = tl.minimum(program * BLOCK_N + spread, H - 1)
     else:
         rows = H + tl.minimum(begin + spread // 2, NARROW - 1) + (spread % 2) * NARROW
-    product, inverse = _product(
-        h, norm, weight, scale, rows, M, eps, H, True, SCALED, BLOCK_M, BLOCK_N, BLOCK_K, PDL
-    )
+    early = _early(weight, norm, rows, H, True, BLOCK_M, BLOCK_K, AHEAD)
     lines = tl.arange(0, BLOCK_M)[:, None]
+    # The two kinds of program need different things besides; a false mask loads nothing.
+    columns = (program * BLOCK_N + spread)[None, :]
+    mask = (lines < M) & (columns < H)
+    narrow = (begin + tl.arange(0, BLOCK_N // 2))[None, :]
+    inside = (lines < M) & (narrow >= 0) & (narrow < NARROW)
+    before, follows, after = _state_places(slots, positions, lines, M, NARROW, ENTRIES)
+    shift = tl.load(state + before + narrow, mask=inside & follows, other=0)
+    shift += tl.load(bias + narrow, mask=(narrow >= 0) & (narrow < NARROW), other=0).to(tl.float32)
+    gain = tl.load(norm + columns, mask=columns < H, other=0).to(tl.float32)
+    if PDL:
+        gdc_wait()
+    own = tl.load(h + lines * H + columns, mask=mask, other=0).to(tl.float32)
+    product, inverse = _product(
+        early, h, norm, weight, scale, rows, M, eps, H, True, SCALED, BLOCK_M, BLOCK_N, BLOCK_K
+    )
     if program < VALUES:
-        columns = (program * BLOCK_N + spread)[None, :]
-        mask = (lines < M) & (columns < H)
         places = lines * H + columns
         tl.store(v + places, product.to(v.dtype.element_ty), mask=mask)
-        normed = tl.load(h + places, mask=mask, other=0).to(tl.float32) * inverse[:, None]
-        normed *= tl.load(norm + columns, mask=columns < H, other=0).to(tl.float32)
+        normed = own * inverse[:, None] * gain
         tl.store(x + places, normed.to(x.dtype.element_ty), mask=mask)
         if program == 0:
             # `attend` counts in here; it needs no memory that outlives the step this way.
@@ -289,11 +336,8 @@ def filter_in_kernel(
                 tl.store(arrivals + counters, zeros, mask=counters < ARRIVALS)
     else:
         now, later = _split_pairs(product, BLOCK_M, BLOCK_N)
-        columns = (begin + tl.arange(0, BLOCK_N // 2))[None, :]
-        mask = (lines < M) & (columns < NARROW)
-        now += tl.load(bias + columns, mask=columns < NARROW, other=0).to(tl.float32)
-        now += _state_step(state, slots, positions, later, lines, columns, mask, NARROW, ENTRIES)
-        tl.store(y + lines * NARROW + columns, now.to(y.dtype.element_ty), mask=mask)
+        _write_state(state + after + narrow, later, inside)
+        tl.store(y + lines * NARROW + narrow, (now + shift).to(y.dtype.element_ty), mask=inside)
 
 
 @triton.jit
@@ -314,6 +358,7 @@ def filter_out_kernel(
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
     BLOCK_K: tl.constexpr,
+    AHEAD: tl.constexpr,
     PDL: tl.constexpr,
 ):
     """u (M, H): the second convolution and its residual x."""
@@ -322,14 +367,19 @@ def filter_out_kernel(
     begin = tl.program_id(0) * (BLOCK_N // 2)
     spread = tl.arange(0, BLOCK_N)
     rows = tl.minimum(begin + spread // 2, H - 1) + (spread % 2) * H
-    product, _ = _product(
-        y, y, weight, scale, rows, M, 0.0, H // 2, False, SCALED, BLOCK_M, BLOCK_N, BLOCK_K, PDL
-    )
-    now, later = _split_pairs(product, BLOCK_M, BLOCK_N)
     columns = (begin + tl.arange(0, BLOCK_N // 2))[None, :]
     lines = tl.arange(0, BLOCK_M)[:, None]
     mask = (lines < M) & (columns < H)
-    now += tl.load(bias + columns, mask=columns < H, other=0).to(tl.float32)
-    now += tl.load(x + lines * H + columns, mask=mask, other=0).to(tl.float32)
-    now += _state_step(state, slots, positions, later, lines, columns, mask, H, ENTRIES)
-    tl.store(u + lines * H + columns, now.to(u.dtype.element_ty), mask=mask)
+    early = _early(weight, y, rows, H // 2, False, BLOCK_M, BLOCK_K, AHEAD)
+    before, follows, after = _state_places(slots, positions, lines, M, H, ENTRIES)
+    shift = tl.load(state + before + columns, mask=mask & follows, other=0)
+    shift += tl.load(bias + columns, mask=columns < H, other=0).to(tl.float32)
+    if PDL:
+        gdc_wait()
+    shift += tl.load(x + lines * H + columns, mask=mask, other=0).to(tl.float32)
+    product, _ = _product(
+        early, y, y, weight, scale, rows, M, 0.0, H // 2, False, SCALED, BLOCK_M, BLOCK_N, BLOCK_K
+    )
+    now, later = _split_pairs(product, BLOCK_M, BLOCK_N)
+    _write_state(state + after + columns, later, mask)
+    tl.store(u + lines * H + columns, (now + shift).to(u.dtype.element_ty), mask=mask)
