@@ -27,6 +27,7 @@ from yuan_demo.model.slot_programs import (
     filter_in_kernel,
     filter_out_kernel,
     gate_up_kernel,
+    norm_kernel,
     project_kernel,
 )
 
@@ -99,21 +100,19 @@ class Rows:
     sin: torch.Tensor
 
 
-TILES: dict[str, dict[int, tuple[int, int, int, int]]] = {
-    "filter_in": {1: (8, 2048, 8, 1), 16: (32, 256, 4, 4), 32: (32, 128, 4, 4), 64: (64, 64, 4, 4)},
-    "filter_out": {
-        1: (8, 1024, 4, 1),
-        16: (32, 256, 4, 4),
-        32: (32, 128, 4, 4),
-        64: (64, 64, 4, 4),
-    },
-    "query_key": {1: (8, 2048, 8, 1), 16: (32, 256, 4, 4), 32: (32, 128, 4, 4), 64: (64, 64, 4, 4)},
-    "output": {1: (4, 2048, 8, 1), 16: (16, 256, 4, 4), 32: (16, 256, 4, 4), 64: (16, 256, 4, 4)},
-    "gate_up": {1: (16, 2048, 8, 1), 16: (64, 128, 4, 4), 32: (64, 128, 4, 4), 64: (128, 64, 4, 4)},
-    "down": {1: (4, 2048, 8, 1), 16: (16, 512, 4, 4), 32: (16, 256, 4, 4), 64: (16, 256, 4, 4)},
-    "head": {1: (16, 2048, 8, 1), 16: (64, 128, 4, 4), 32: (64, 128, 4, 4), 64: (128, 64, 4, 4)},
+TILES: dict[str, dict[int, tuple[int, int, int, int, int]]] = {
+    "filter_in": {1: (4, 1024, 4, 1, 1), 16: (16, 256, 4, 6, 4), 64: (32, 128, 4, 5, 1)},
+    "filter_out": {1: (8, 1024, 4, 1, 1), 16: (16, 256, 4, 4, 4), 64: (32, 128, 4, 5, 1)},
+    "query_key": {1: (8, 1024, 4, 1, 1), 16: (16, 256, 4, 6, 4), 64: (32, 128, 4, 5, 1)},
+    "output": {1: (2, 2048, 8, 1, 1), 16: (16, 256, 4, 6, 4), 64: (16, 128, 4, 6, 1)},
+    "gate_up": {1: (4, 1024, 4, 1, 1), 16: (64, 128, 4, 4, 0), 64: (64, 128, 4, 4, 0)},
+    "down": {1: (2, 4096, 8, 1, 1), 16: (16, 256, 4, 6, 4), 64: (16, 128, 4, 6, 1)},
+    "head": {1: (16, 2048, 8, 1, 1), 16: (64, 128, 4, 4, 0), 64: (128, 64, 4, 5, 0)},
 }
-"""Rows and columns of a weight that a program takes at a time, its warps, its pipeline stages."""
+"""Rows and columns of a weight that a program takes at a time, its warps, pipeline stages, ways."""
+
+for _tiles in TILES.values():
+    _tiles[32] = _tiles[64]
 
 ATTEND: dict[int, tuple[int, int, int]] = {
     1: (128, 128, 4),
@@ -123,10 +122,10 @@ ATTEND: dict[int, tuple[int, int, int]] = {
 }
 """Positions of a split and of a block of it, warps."""
 
-AHEAD = {16: 512, 32: 512, 64: 0}
-"""Columns of its rows that a program asks for before it may read its input; a power of two."""
+OVERLAP = {1: 1, 16: 0, 32: 0, 64: 0}
+"""Whether the kernels start before the one before is complete: 0 not, 1 at once, 2 near its end."""
 
-PDL = torch.cuda.is_available() and torch.cuda.get_device_capability() >= (9, 0)
+HOPPER = torch.cuda.is_available() and torch.cuda.get_device_capability() >= (9, 0)
 
 
 def padded_rows(rows: int) -> int:
@@ -140,10 +139,26 @@ def padded_rows(rows: int) -> int:
     return next(size for size in (1, 16, 32, 64) if rows <= size)
 
 
+def _overlap(rows: int) -> dict[str, Any]:
+    overlap = OVERLAP[padded_rows(rows)] if HOPPER else 0
+    return {"PDL": overlap, "launch_pdl": overlap > 0}
+
+
+def _normed(x: torch.Tensor, norm: torch.Tensor, eps: float) -> torch.Tensor:
+    """For more than one row, where the norm goes before the product; (M, K)."""
+    num_rows, width = x.shape
+    out = torch.empty_like(x)
+    block = triton.next_power_of_2(width)
+    norm_kernel[(num_rows,)](
+        x, norm, out, eps, K=width, BLOCK_K=block, num_warps=8, **_overlap(num_rows)
+    )
+    return out
+
+
 def _tiling(name: str, x: torch.Tensor, matrix: Matrix) -> dict[str, Any]:
     rows, width, dtype = *x.shape, x.dtype
     block_m = padded_rows(rows)
-    block_n, block_k, warps, stages = TILES[name][block_m]
+    block_n, block_k, warps, stages, ways = TILES[name][block_m]
     if dtype == torch.float32 and block_m > 1:
         # The same bytes of shared memory: the table was made for two bytes a number.
         block_k //= 2
@@ -151,12 +166,11 @@ def _tiling(name: str, x: torch.Tensor, matrix: Matrix) -> dict[str, Any]:
         "SCALED": matrix.scale is not None,
         "BLOCK_M": block_m,
         "BLOCK_N": block_n,
-        "BLOCK_K": min(block_k, max(16, triton.next_power_of_2(width))),
-        "AHEAD": AHEAD.get(block_m, 0) if PDL else 0,
+        "BLOCK_K": min(block_k, max(64, triton.next_power_of_2(width))),
+        "WAYS": ways,
         "num_warps": warps,
         "num_stages": stages,
-        "PDL": PDL,
-        "launch_pdl": PDL,
+        **_overlap(rows),
     }
 
 
@@ -174,6 +188,8 @@ def _project(
     residual: torch.Tensor | None = None,
     dtype: torch.dtype | None = None,
 ) -> torch.Tensor:
+    if norm is not None and x.shape[0] > 1:
+        x, norm = _normed(x, norm, eps), None
     num_rows, width = x.shape
     num_out = matrix.weight.shape[0]
     out = torch.empty((num_rows, num_out), dtype=dtype or x.dtype, device=x.device)
@@ -209,7 +225,11 @@ def filter_in(
         `attend` of the same step takes.
     """
     num_rows, width = h.shape
-    v, x = torch.empty_like(h), torch.empty_like(h)
+    if num_rows > 1:
+        h = x = _normed(h, layer.input_norm, layer.eps)
+    else:
+        x = torch.empty_like(h)
+    v = torch.empty_like(h)
     y = torch.empty((num_rows, width // 2), dtype=h.dtype, device=h.device)
     heads = layer.keys.shape[1]
     arrivals = torch.empty((num_rows, heads), dtype=torch.int32, device=h.device)
@@ -233,6 +253,7 @@ def filter_in(
         ARRIVALS=arrivals.numel(),
         H=width,
         ENTRIES=layer.narrow_state.shape[1],
+        NORM=num_rows == 1,
         **tiling,
     )
     return v, y, x, arrivals
@@ -310,9 +331,8 @@ def attend(
         SPLITS=splits,
         BLOCK_S=triton.next_power_of_2(splits),
         SCALE=size**-0.5,
-        PDL=PDL,
         num_warps=warps,
-        launch_pdl=PDL,
+        **_overlap(num_rows),
     )
     return a
 
@@ -325,6 +345,8 @@ def output(layer: SlotLayer, a: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
 def gate_up(layer: SlotLayer, h: torch.Tensor) -> torch.Tensor:
     """Norm and the first half of the feed-forward layer: h (M, H) to gate * silu(up) (M, F)."""
     num_rows, width = h.shape
+    if num_rows > 1:
+        h = _normed(h, layer.post_norm, layer.eps)
     inner = layer.gate_up.weight.shape[0] // 2
     g = torch.empty((num_rows, inner), dtype=h.dtype, device=h.device)
     tiling = _tiling("gate_up", h, layer.gate_up)
@@ -338,6 +360,7 @@ def gate_up(layer: SlotLayer, h: torch.Tensor) -> torch.Tensor:
         layer.eps,
         F=inner,
         K=width,
+        NORM=num_rows == 1,
         **tiling,
     )
     return g

@@ -17,7 +17,8 @@ import triton
 import triton.language as tl
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
-FILTER_EPS = tl.constexpr(1e-6)
+EARLY = tl.constexpr(1)
+LATE = tl.constexpr(2)
 STATE_BLOCK = tl.constexpr(16)
 """So many positions share an entry of the states."""
 
@@ -41,15 +42,6 @@ def _vector(pointer, first, K: tl.constexpr, BLOCK_K: tl.constexpr):
 
 
 @triton.jit
-def _rows_tile(x, lines, M, first, K: tl.constexpr, BLOCK_K: tl.constexpr):
-    columns = first + tl.arange(0, BLOCK_K)
-    mask = (lines < M)[:, None]
-    if K % BLOCK_K != 0:
-        mask = mask & (columns < K)[None, :]
-    return tl.load(x + lines[:, None] * K + columns[None, :], mask=mask, other=0)
-
-
-@triton.jit
 def _early(
     weight,
     norm,
@@ -58,31 +50,18 @@ def _early(
     NORM: tl.constexpr,
     BLOCK_M: tl.constexpr,
     BLOCK_K: tl.constexpr,
-    AHEAD: tl.constexpr,
 ):
-    """What a product can have under way before it may read x: to be called before `gdc_wait`.
+    """The first tile of the weight and of the norm where one row is computed.
 
-    With one row the first tile of the weight and of the norm, on their way to registers; with more,
-    where a tile goes through shared memory, the first AHEAD columns on their way to L2.
+    To be called before `gdc_wait`, so that they are on their way to registers while the kernel
+    before still runs. With more rows tiles go through shared memory, and nothing is gained: asking
+    for them in L2 ahead made a step of 16 rows slower.
     """
     tile, gain = rows, rows
     if BLOCK_M == 1:
         tile = _weight_tile(weight, rows, 0, K, BLOCK_K)
         if NORM:
             gain = _vector(norm, 0, K, BLOCK_K).to(tl.float32)
-    elif AHEAD > 0:
-        # A line of L2 is 128 bytes.
-        LINE: tl.constexpr = 1024 // weight.dtype.element_ty.primitive_bitwidth
-        columns = tl.minimum(tl.arange(0, AHEAD // LINE) * LINE, K - 1)
-        addresses = (weight + rows.to(tl.int64)[:, None] * K + columns[None, :]).to(tl.int64)
-        tl.inline_asm_elementwise(
-            "prefetch.global.L2 [$1]; mov.u32 $0, 0;",
-            "=r,l",
-            [addresses],
-            dtype=tl.int32,
-            is_pure=False,
-            pack=1,
-        )
     return tile, gain
 
 
@@ -102,14 +81,16 @@ def _product(
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
     BLOCK_K: tl.constexpr,
+    WAYS: tl.constexpr,
 ):
     """x (M, K), normed where NORM, times the given rows of the weight: float32 (BLOCK_M, BLOCK_N).
 
-    The norm takes no pass of its own: the sum of squares is gathered along the way, and the
-    product divided at the end. Also returns that divisor's inverse (BLOCK_M,), 1 without a norm.
+    NORM is for one row only and takes no pass of its own: the sum of squares is gathered along the
+    way, and the product divided at the end. Also returns that divisor's inverse, 1 without a norm.
+    WAYS: 0 takes the weight as the first operand, which 64 rows of it make a warpgroup product; 1
+    the second; more cut every tile into so many pieces of K, a warp for each, since one warp's
+    chain of dependent products would take longer than the reading.
     """
-    HALF: tl.constexpr = NORM and BLOCK_M > 1 and x.dtype.element_ty == tl.float16
-    squares = tl.zeros([BLOCK_M], tl.float32)
     inverse = tl.full([BLOCK_M], 1, tl.float32)
     if BLOCK_M == 1:
         # Multiply and add in float32; the tile that comes next is under way while this one is used.
@@ -129,34 +110,66 @@ def _product(
             sums += current.to(tl.float32) * line[None, :]
         product = tl.sum(sums, 1)[None, :]
         if NORM:
-            squares += tl.sum(powers, 0)
-    else:
-        lines = tl.arange(0, BLOCK_M)
-        product = tl.zeros([BLOCK_M, BLOCK_N], tl.float32)
-        if HALF:
-            # An unnormed row could leave the range of float16, so here the norm does go first.
-            for first in tl.range(0, K, BLOCK_K):
-                tile = _rows_tile(x, lines, M, first, K, BLOCK_K).to(tl.float32)
-                squares += tl.sum(tile * tile, 1)
-            inverse = tl.rsqrt(squares / K + eps)
+            inverse = tl.full([1], 1, tl.float32) * tl.rsqrt(tl.sum(powers, 0) / K + eps)
+            product *= inverse[:, None]
+    elif WAYS > 1:
+        PIECE: tl.constexpr = BLOCK_K // WAYS
+        columns = tl.arange(0, WAYS)[:, None, None] * PIECE + tl.arange(0, PIECE)[None, None, :]
+        lines = tl.arange(0, BLOCK_M)[None, :, None]
+        sums = tl.zeros([WAYS, BLOCK_M, BLOCK_N], tl.float32)
         for first in tl.range(0, K, BLOCK_K):
-            tile = _rows_tile(x, lines, M, first, K, BLOCK_K)
-            if NORM:
-                wide = tile.to(tl.float32)
-                if HALF:
-                    wide *= inverse[:, None]
-                else:
-                    squares += tl.sum(wide * wide, 1)
-                gain = _vector(norm, first, K, BLOCK_K).to(tl.float32)
-                tile = (wide * gain[None, :]).to(tile.dtype)
+            mask = lines < M
+            if K % BLOCK_K != 0:
+                mask = mask & (first + columns < K)
+            tile = tl.load(x + lines * K + first + columns, mask=mask, other=0)
+            other = weight + rows.to(tl.int64)[None, :, None] * K + first + columns
+            if K % BLOCK_K == 0:
+                other = tl.load(other, eviction_policy="evict_first")
+            else:
+                inside = first + columns < K
+                other = tl.load(other, mask=inside, other=0, eviction_policy="evict_first")
+            other = tl.permute(other.to(tile.dtype), (0, 2, 1))
+            sums = tl.dot(tile, other, sums, input_precision="ieee")
+        product = tl.sum(sums, 0)
+    else:
+        lines = tl.arange(0, BLOCK_M)[:, None]
+        columns = tl.arange(0, BLOCK_K)[None, :]
+        if WAYS == 0:
+            sums = tl.zeros([BLOCK_N, BLOCK_M], tl.float32)
+        else:
+            sums = tl.zeros([BLOCK_M, BLOCK_N], tl.float32)
+        for first in tl.range(0, K, BLOCK_K):
+            mask = lines < M
+            if K % BLOCK_K != 0:
+                mask = mask & (first + columns < K)
+            tile = tl.load(x + lines * K + first + columns, mask=mask, other=0)
             other = _weight_tile(weight, rows, first, K, BLOCK_K).to(tile.dtype)
-            product = tl.dot(tile, other.T, product, input_precision="ieee")
-    if NORM and not HALF:
-        inverse = tl.rsqrt(squares / K + eps)
-        product *= inverse[:, None]
+            if WAYS == 0:
+                sums = tl.dot(other, tile.T, sums, input_precision="ieee")
+            else:
+                sums = tl.dot(tile, other.T, sums, input_precision="ieee")
+        product = sums.T if WAYS == 0 else sums
     if SCALED:
         product *= tl.load(scale + rows).to(tl.float32)[None, :]
     return product, inverse
+
+
+@triton.jit
+def norm_kernel(x, norm, out, eps, K: tl.constexpr, BLOCK_K: tl.constexpr, PDL: tl.constexpr):
+    """out = rmsnorm(x), a program for each row (K,)."""
+    if PDL == EARLY:
+        gdc_launch_dependents()
+    columns = tl.arange(0, BLOCK_K)
+    mask = columns < K
+    gain = tl.load(norm + columns, mask=mask, other=0).to(tl.float32)
+    if PDL:
+        gdc_wait()
+    places = tl.program_id(0) * K + columns
+    line = tl.load(x + places, mask=mask, other=0).to(tl.float32)
+    if PDL == LATE:
+        gdc_launch_dependents()
+    line *= tl.rsqrt(tl.sum(line * line, 0) / K + eps)
+    tl.store(out + places, (line * gain).to(out.dtype.element_ty), mask=mask)
 
 
 @triton.jit
@@ -183,25 +196,41 @@ def project_kernel(
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
     BLOCK_K: tl.constexpr,
-    AHEAD: tl.constexpr,
+    WAYS: tl.constexpr,
     PDL: tl.constexpr,
 ):
     """out (M, N) = x, normed where NORM, times the weight, plus the residual where RESIDUAL."""
-    if PDL:
+    if PDL == EARLY:
         gdc_launch_dependents()
     columns = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
     rows = tl.minimum(columns, N - 1)
     lines = tl.arange(0, BLOCK_M)[:, None]
     places = lines.to(tl.int64) * N + columns[None, :]
     mask = (lines < M) & (columns < N)[None, :]
-    early = _early(weight, norm, rows, K, NORM, BLOCK_M, BLOCK_K, AHEAD)
+    early = _early(weight, norm, rows, K, NORM, BLOCK_M, BLOCK_K)
     if PDL:
         gdc_wait()
     if RESIDUAL:
         rest = tl.load(residual + places, mask=mask, other=0).to(tl.float32)
     product, _ = _product(
-        early, x, norm, weight, scale, rows, M, eps, K, NORM, SCALED, BLOCK_M, BLOCK_N, BLOCK_K
+        early,
+        x,
+        norm,
+        weight,
+        scale,
+        rows,
+        M,
+        eps,
+        K,
+        NORM,
+        SCALED,
+        BLOCK_M,
+        BLOCK_N,
+        BLOCK_K,
+        WAYS,
     )
+    if PDL == LATE:
+        gdc_launch_dependents()
     if RESIDUAL:
         product += rest
     tl.store(out + places, product.to(out.dtype.element_ty), mask=mask)
@@ -218,25 +247,42 @@ def gate_up_kernel(
     eps,
     F: tl.constexpr,
     K: tl.constexpr,
+    NORM: tl.constexpr,
     SCALED: tl.constexpr,
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
     BLOCK_K: tl.constexpr,
-    AHEAD: tl.constexpr,
+    WAYS: tl.constexpr,
     PDL: tl.constexpr,
 ):
     """out (M, F) = gate times silu(up): a program takes BLOCK_N / 2 rows of each half."""
-    if PDL:
+    if PDL == EARLY:
         gdc_launch_dependents()
     begin = tl.program_id(0) * (BLOCK_N // 2)
     spread = tl.arange(0, BLOCK_N)
     rows = tl.minimum(begin + spread // 2, F - 1) + (spread % 2) * F
-    early = _early(weight, norm, rows, K, True, BLOCK_M, BLOCK_K, AHEAD)
+    early = _early(weight, norm, rows, K, NORM, BLOCK_M, BLOCK_K)
     if PDL:
         gdc_wait()
     product, _ = _product(
-        early, x, norm, weight, scale, rows, M, eps, K, True, SCALED, BLOCK_M, BLOCK_N, BLOCK_K
+        early,
+        x,
+        norm,
+        weight,
+        scale,
+        rows,
+        M,
+        eps,
+        K,
+        NORM,
+        SCALED,
+        BLOCK_M,
+        BLOCK_N,
+        BLOCK_K,
+        WAYS,
     )
+    if PDL == LATE:
+        gdc_launch_dependents()
     gate, up = _split_pairs(product, BLOCK_M, BLOCK_N)
     columns = begin + tl.arange(0, BLOCK_N // 2)
     lines = tl.arange(0, BLOCK_M)[:, None]
@@ -287,15 +333,16 @@ def filter_in_kernel(
     ARRIVALS: tl.constexpr,
     H: tl.constexpr,
     ENTRIES: tl.constexpr,
+    NORM: tl.constexpr,
     SCALED: tl.constexpr,
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
     BLOCK_K: tl.constexpr,
-    AHEAD: tl.constexpr,
+    WAYS: tl.constexpr,
     PDL: tl.constexpr,
 ):
-    """The first programs make v (M, H), and x = rmsnorm(h) besides; the others y (M, H / 2)."""
-    if PDL:
+    """The first programs make v (M, H), and x = rmsnorm(h) where NORM; the others y (M, H / 2)."""
+    if PDL == EARLY:
         gdc_launch_dependents()
     VALUES: tl.constexpr = (H + BLOCK_N - 1) // BLOCK_N
     NARROW: tl.constexpr = H // 2
@@ -306,7 +353,7 @@ def filter_in_kernel(
         rows = tl.minimum(program * BLOCK_N + spread, H - 1)
     else:
         rows = H + tl.minimum(begin + spread // 2, NARROW - 1) + (spread % 2) * NARROW
-    early = _early(weight, norm, rows, H, True, BLOCK_M, BLOCK_K, AHEAD)
+    early = _early(weight, norm, rows, H, NORM, BLOCK_M, BLOCK_K)
     lines = tl.arange(0, BLOCK_M)[:, None]
     # The two kinds of program need different things besides; a false mask loads nothing.
     columns = (program * BLOCK_N + spread)[None, :]
@@ -316,18 +363,37 @@ def filter_in_kernel(
     before, follows, after = _state_places(slots, positions, lines, M, NARROW, ENTRIES)
     shift = tl.load(state + before + narrow, mask=inside & follows, other=0)
     shift += tl.load(bias + narrow, mask=(narrow >= 0) & (narrow < NARROW), other=0).to(tl.float32)
-    gain = tl.load(norm + columns, mask=columns < H, other=0).to(tl.float32)
+    if NORM:
+        gain = tl.load(norm + columns, mask=columns < H, other=0).to(tl.float32)
     if PDL:
         gdc_wait()
-    own = tl.load(h + lines * H + columns, mask=mask, other=0).to(tl.float32)
+    if NORM:
+        own = tl.load(h + lines * H + columns, mask=mask, other=0).to(tl.float32)
     product, inverse = _product(
-        early, h, norm, weight, scale, rows, M, eps, H, True, SCALED, BLOCK_M, BLOCK_N, BLOCK_K
+        early,
+        h,
+        norm,
+        weight,
+        scale,
+        rows,
+        M,
+        eps,
+        H,
+        NORM,
+        SCALED,
+        BLOCK_M,
+        BLOCK_N,
+        BLOCK_K,
+        WAYS,
     )
+    if PDL == LATE:
+        gdc_launch_dependents()
     if program < VALUES:
         places = lines * H + columns
         tl.store(v + places, product.to(v.dtype.element_ty), mask=mask)
-        normed = own * inverse[:, None] * gain
-        tl.store(x + places, normed.to(x.dtype.element_ty), mask=mask)
+        if NORM:
+            normed = own * inverse[:, None] * gain
+            tl.store(x + places, normed.to(x.dtype.element_ty), mask=mask)
         if program == 0:
             # `attend` counts in here; it needs no memory that outlives the step this way.
             for first in tl.static_range(0, ARRIVALS, 1024):
@@ -358,11 +424,11 @@ def filter_out_kernel(
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
     BLOCK_K: tl.constexpr,
-    AHEAD: tl.constexpr,
+    WAYS: tl.constexpr,
     PDL: tl.constexpr,
 ):
     """u (M, H): the second convolution and its residual x."""
-    if PDL:
+    if PDL == EARLY:
         gdc_launch_dependents()
     begin = tl.program_id(0) * (BLOCK_N // 2)
     spread = tl.arange(0, BLOCK_N)
@@ -370,7 +436,7 @@ def filter_out_kernel(
     columns = (begin + tl.arange(0, BLOCK_N // 2))[None, :]
     lines = tl.arange(0, BLOCK_M)[:, None]
     mask = (lines < M) & (columns < H)
-    early = _early(weight, y, rows, H // 2, False, BLOCK_M, BLOCK_K, AHEAD)
+    early = _early(weight, y, rows, H // 2, False, BLOCK_M, BLOCK_K)
     before, follows, after = _state_places(slots, positions, lines, M, H, ENTRIES)
     shift = tl.load(state + before + columns, mask=mask & follows, other=0)
     shift += tl.load(bias + columns, mask=columns < H, other=0).to(tl.float32)
@@ -378,8 +444,24 @@ def filter_out_kernel(
         gdc_wait()
     shift += tl.load(x + lines * H + columns, mask=mask, other=0).to(tl.float32)
     product, _ = _product(
-        early, y, y, weight, scale, rows, M, 0.0, H // 2, False, SCALED, BLOCK_M, BLOCK_N, BLOCK_K
+        early,
+        y,
+        y,
+        weight,
+        scale,
+        rows,
+        M,
+        0.0,
+        H // 2,
+        False,
+        SCALED,
+        BLOCK_M,
+        BLOCK_N,
+        BLOCK_K,
+        WAYS,
     )
+    if PDL == LATE:
+        gdc_launch_dependents()
     now, later = _split_pairs(product, BLOCK_M, BLOCK_N)
     _write_state(state + after + columns, later, mask)
     tl.store(u + lines * H + columns, (now + shift).to(u.dtype.element_ty), mask=mask)
