@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+import torch
 
 from yuan_demo.bench import BenchError
 from yuan_demo.bench.__main__ import main
@@ -140,7 +141,7 @@ def test_wrong_arguments_measure_nothing(
     assert "usage: python -m yuan_demo.bench" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["start", "ui", "decode"])
+@pytest.mark.parametrize("command", ["start", "ui", "decode", "linear"])
 def test_a_flag_that_app_py_would_refuse_is_refused_in_its_words(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -158,3 +159,38 @@ def test_flags_of_app_py_are_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("yuan_demo.bench.start.measure", measure)
     assert main(["start", "--device-map", '{"": "cpu"}', "--context-window", "512"]) == 0
     assert handed == [['--device-map={"": "cpu"}', "--context-window=512"]]
+
+
+def test_every_kind_of_linear_layer_that_this_machine_has_gets_a_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from yuan_demo.bench import linear
+
+    monkeypatch.setattr(linear, "HEAD_SHAPE", (64, 2048))
+    monkeypatch.setattr(linear, "LAYER_SHAPES", ((64, 2048), (64, 1024), (64, 8192)) * 2)
+    monkeypatch.setattr(linear, "BANDWIDTH_BYTES", 2**20)
+    report = linear.measure(
+        dtype=torch.float32, threads=torch.get_num_threads(), layers=2, batches=[1, 3], repeat=2
+    )
+    names = [(row[""], row["M"]) for row in report.rows]
+    assert names == [
+        (name, batch) for batch in (1, 3) for name in ("default", "prepacked", "int8", "int4")
+    ]
+    assert {row["ratio"] for row in report.rows if row[""] == "default"} == {1.0}
+    assert len(report.samples["int4, M = 3, s"]) == 2
+
+
+def test_more_than_the_memory_holds_is_refused() -> None:
+    from yuan_demo.bench import linear
+
+    with pytest.raises(BenchError, match="--layers 8"):
+        linear.measure(dtype=torch.bfloat16, threads=1, layers=1_000_000, batches=[1], repeat=1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("none", 2048), ("auto", 2048), ("int8", 1024), ("int4", 544)]
+)
+def test_bytes_of_1024_bfloat16_weights(kind: str, expected: int) -> None:
+    from yuan_demo.bench.linear import weight_bytes
+
+    assert weight_bytes(kind, 1024, torch.bfloat16) == expected

@@ -1,4 +1,4 @@
-"""`python -m yuan_demo.bench start|ui|decode`: prints a table; `--json FILE` keeps all numbers."""
+"""`python -m yuan_demo.bench COMMAND`: prints a table; `--json FILE` keeps all numbers."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from yuan_demo.bench.report import Report, machine
 from yuan_demo.core.errors import YuanDemoError
-from yuan_demo.settings import load_settings
+from yuan_demo.settings import available_cores, load_settings
 
 APP_FLAGS = ("model", "dtype", "device-map", "offload-folder", "context-window", "threads")
 """Flags of app.py that change speed; here they mean the same."""
@@ -63,6 +63,19 @@ def _parser() -> argparse.ArgumentParser:
     decode.add_argument("--new-tokens", type=_count, default=128, help="per answer (default: 128)")
     decode.add_argument("--prompt-tokens", type=_count, default=1024, help="read (default: 1024)")
     decode.add_argument("--repeat", type=_count, default=5, help="pairs per row (default: 5)")
+
+    linear = _add(
+        commands,
+        "linear",
+        _linear,
+        "products of a 2B model by kind of linear layer; all cores unless --threads says otherwise",
+        flags=("dtype", "threads"),
+    )
+    linear.add_argument("--layers", type=_count, default=24, help="of the decoder (default: 24)")
+    linear.add_argument(
+        "--batches", type=_count, nargs="+", default=[1, 4], help="rows at a time (default: 1 4)"
+    )
+    linear.add_argument("--repeat", type=_count, default=10, help="passes (default: 10)")
     return parser
 
 
@@ -71,12 +84,14 @@ def _add(
     name: str,
     run: Callable[[argparse.Namespace, list[str]], Report],
     text: str,
+    *,
+    flags: Sequence[str] = APP_FLAGS,
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
     command.set_defaults(run=run)
     command.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there")
     app = command.add_argument_group("as app.py takes them")
-    for flag in APP_FLAGS:
+    for flag in flags:
         app.add_argument(f"--{flag}", metavar=flag.rpartition("-")[2].upper())
     return command
 
@@ -87,7 +102,7 @@ def app_flags(options: argparse.Namespace) -> list[str]:
     Raises:
         SettingsError: a value cannot work.
     """
-    values = {flag: getattr(options, flag.replace("-", "_")) for flag in APP_FLAGS}
+    values = {flag: getattr(options, flag.replace("-", "_"), None) for flag in APP_FLAGS}
     flags = [f"--{flag}={value}" for flag, value in values.items() if value is not None]
     load_settings(flags, os.environ)
     return flags
@@ -120,6 +135,20 @@ def _decode(options: argparse.Namespace, flags: list[str]) -> Report:
         load_settings(flags, os.environ),
         new_tokens=options.new_tokens,
         prompt_tokens=options.prompt_tokens,
+        repeat=options.repeat,
+    )
+
+
+def _linear(options: argparse.Namespace, flags: list[str]) -> Report:
+    from yuan_demo.bench import linear
+    from yuan_demo.model.placement import parse_dtype
+
+    settings = load_settings(flags, os.environ)
+    return linear.measure(
+        dtype=parse_dtype("bfloat16" if settings.dtype == "auto" else settings.dtype),
+        threads=settings.threads if options.threads else available_cores(),
+        layers=options.layers,
+        batches=options.batches,
         repeat=options.repeat,
     )
 

@@ -172,7 +172,7 @@ class CapturedStep:
     def _choose(self, hidden: torch.Tensor) -> torch.Tensor:
         """Chooses a token per row; `positions` are those of the tokens that are chosen."""
         network, rows = self._network, self.rows[self._network.head_device]
-        logits = self._kernels.head(hidden, network.norm, network.head, network.eps)
+        logits = self._kernels.head(network.head, network.norm, hidden, network.eps)
         packed = sample(
             logits,
             self.sampling,

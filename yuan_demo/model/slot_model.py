@@ -242,7 +242,8 @@ def _fuse(make_linear: MakeLinear, *parts: nn.Linear | torch.Tensor) -> nn.Modul
     matrices = [part.weight if isinstance(part, nn.Linear) else part for part in parts]
     joined = torch.cat([matrix.detach() for matrix in matrices])
     linear = make_linear(joined)
-    is_kept = getattr(linear, "weight", None) is joined
+    kept = getattr(linear, "weight", None)
+    is_kept = kept is not None and kept.data_ptr() == joined.data_ptr()
     rows = joined.split([len(matrix) for matrix in matrices])
     for part, own in zip(parts, rows, strict=True):
         if isinstance(part, nn.Linear):
