@@ -13,10 +13,12 @@ from yuan_demo.core.errors import SettingsError
 from yuan_demo.model import linear as module
 from yuan_demo.model.linear import (
     KINDS,
+    SWAPPED_BELOW,
     Int4Linear,
     Int8Linear,
     PlainLinear,
     PrepackedLinear,
+    SwappedLinear,
     can_prepack,
     make_linear,
     prepack_obstacle,
@@ -216,13 +218,16 @@ def test_the_error_of_a_float32_layer_is_that_of_rounding_its_weights() -> None:
 def test_auto_lays_out_what_it_can_and_says_why_not(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert isinstance(make_linear(normal(16, 32), "auto"), PrepackedLinear)
-    assert isinstance(make_linear(normal(16, 32), "none"), PlainLinear)
+    large = torch.zeros(2048, SWAPPED_BELOW // 2048)
+    assert isinstance(make_linear(large, "auto"), PrepackedLinear)
+    assert type(make_linear(large, "none")) is PlainLinear
+    # Small ones in float32 are multiplied the other way round, and kept as they are.
+    assert isinstance(make_linear(normal(16, 32), "auto"), SwappedLinear)
 
     monkeypatch.setattr(module, "_obstacle_of", lambda dtype: "no such instructions")
     module._log_once.cache_clear()
     with caplog.at_level(logging.WARNING):
-        assert isinstance(make_linear(normal(16, 32), "auto"), PlainLinear)
+        assert type(make_linear(large, "auto")) is PlainLinear
     assert "no such instructions" in caplog.text
 
 
@@ -249,15 +254,25 @@ def test_other_devices_are_not_prepacked_and_have_no_int4() -> None:
 
 @pytest.mark.parametrize("kind", ["auto", "int8", "int4"])
 def test_a_converted_weight_is_free(kind: str) -> None:
-    weight = normal(32, 128)
+    weight = normal(2048, SWAPPED_BELOW // 2048)
+    nbytes = weight.nbytes
     storage = weakref.ref(weight)
     linear = make_linear(weight, kind)
     del weight
     gc.collect()
     assert storage() is None
-    assert linear(torch.ones(1, 128)).shape == (1, 32)
+    assert linear(torch.ones(1, SWAPPED_BELOW // 2048)).shape == (1, 2048)
     # No buffer may point into it either.
-    assert sum(buffer.nbytes for buffer in linear.buffers()) < 32 * 128 * 4 / 2
+    assert sum(buffer.nbytes for buffer in linear.buffers()) < nbytes / 2
+
+
+@pytest.mark.parametrize("shape", [(1, 96), (2, 96), (4, 96), (5, 96), (96,), (2, 3, 96)], ids=str)
+def test_swapped_is_the_same_product(shape: tuple[int, ...]) -> None:
+    weight, x = normal(33, 96), torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    linear = SwappedLinear(weight)
+    assert linear(x).shape == (*shape[:-1], 33)
+    assert torch.allclose(linear(x), torch.nn.functional.linear(x, weight), atol=1e-5)
+    assert linear.weight.data_ptr() == weight.data_ptr()
 
 
 @pytest.mark.parametrize(
