@@ -4,8 +4,10 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 
+from yuan_demo.bench import PARTS, SHAPES, BenchError
 from yuan_demo.bench.report import Report, machine
 from yuan_demo.core.errors import YuanDemoError
 from yuan_demo.settings import available_cores, load_settings
@@ -59,11 +61,6 @@ def _parser() -> argparse.ArgumentParser:
     ui.add_argument("--openings", type=_count, default=5, help="of the tab (default: 5)")
     ui.add_argument("--browser", metavar="FILE", help="a Chromium (default: the one on the PATH)")
 
-    decode = _add(commands, "decode", _decode, "tokens per second, beside model.generate")
-    decode.add_argument("--new-tokens", type=_count, default=128, help="per answer (default: 128)")
-    decode.add_argument("--prompt-tokens", type=_count, default=1024, help="read (default: 1024)")
-    decode.add_argument("--repeat", type=_count, default=5, help="pairs per row (default: 5)")
-
     linear = _add(
         commands,
         "linear",
@@ -76,6 +73,34 @@ def _parser() -> argparse.ArgumentParser:
         "--batches", type=_count, nargs="+", default=[1, 4], help="rows at a time (default: 1 4)"
     )
     linear.add_argument("--repeat", type=_count, default=10, help="passes (default: 10)")
+
+    engine = _add(commands, "engine", _engine, "tokens per second, first token, memory, roofline")
+    engine.add_argument("--shape", choices=SHAPES, help="a random model of that shape, no file")
+    engine.add_argument("--layers", type=_count, help="of the random model (default: all)")
+    engine.add_argument(
+        "--rows", type=_parts, metavar="LIST", help=f"of {','.join(PARTS)} (default: all)"
+    )
+    engine.add_argument(
+        "--contexts",
+        type=_count,
+        nargs="+",
+        help="tokens before the answers; without room in the window left out "
+        "(default: 16 1024 4096)",
+    )
+    engine.add_argument(
+        "--visitors", type=_count, nargs="+", help="how many ask at once (default: 1 4 16 64)"
+    )
+    engine.add_argument("--visitor-context", type=_count, help="before each (default: 16)")
+    engine.add_argument("--prefill", type=_count, nargs="+", help="tokens read (default: 1024)")
+    engine.add_argument("--new-tokens", type=_count, help="per answer (default: 64)")
+    engine.add_argument("--repeat", type=_count, help="measurements per figure (default: 3)")
+    engine.add_argument("--soak", type=_count, help="so many short requests (default: none)")
+    engine.add_argument(
+        "--against",
+        metavar="FILE",
+        help="time another implementation in turn: reference, no-cache, or a Python file with "
+        "load, prefill and decode (see yuan_demo/bench/against.py)",
+    )
     return parser
 
 
@@ -128,15 +153,23 @@ def _ui(options: argparse.Namespace, flags: list[str]) -> Report:
     )
 
 
-def _decode(options: argparse.Namespace, flags: list[str]) -> Report:
-    from yuan_demo.bench import decode
+def _engine(options: argparse.Namespace, flags: list[str]) -> Report:
+    from yuan_demo.bench import engine
 
-    return decode.measure(
-        load_settings(flags, os.environ),
-        new_tokens=options.new_tokens,
-        prompt_tokens=options.prompt_tokens,
-        repeat=options.repeat,
-    )
+    if options.shape and options.model:
+        raise BenchError("--shape makes a random model, --model loads one; give one of the two.")
+    asked = {field.name: getattr(options, field.name) for field in fields(engine.Plan)}
+    plan = engine.Plan(**{name: value for name, value in asked.items() if value is not None})
+    return engine.measure(load_settings(flags, os.environ), plan, options.shape, options.layers)
+
+
+def _parts(text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := [name for name in names if name not in PARTS]:
+        raise argparse.ArgumentTypeError(
+            f"must be of {','.join(PARTS)}, separated by commas, but {unknown[0]!r} is none of them"
+        )
+    return names
 
 
 def _linear(options: argparse.Namespace, flags: list[str]) -> Report:

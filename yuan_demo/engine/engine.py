@@ -61,6 +61,11 @@ class Engine:
         eos_token_id: the token that ends an answer.
         answer_seconds: an answer that takes longer is ended; None for no limit.
         stepper: takes the decode steps; made for the network if left out.
+
+    Attributes:
+        context_window, eos_token_id: as given.
+        network: what computes; its slots belong to the engine's thread.
+        metrics: what happened so far.
     """
 
     def __init__(
@@ -75,7 +80,7 @@ class Engine:
         self.context_window = context_window
         self.eos_token_id = eos_token_id
         self.metrics = EngineMetrics()
-        self._network = network
+        self.network = network
         self._answer_seconds = answer_seconds
         self._stepper = stepper or Stepper(network)
         self._scheduler = Scheduler(network, self._stepper, self.metrics, PREFILL_CHUNK)
@@ -89,7 +94,7 @@ class Engine:
             fault,
             self._scheduler.running,
             self._scheduler.waiting,
-            self._network.slots,
+            self.network.slots,
             self._scheduler.kept_tokens,
         )
 
@@ -100,8 +105,8 @@ class Engine:
             report: receives one line per step that a person waits for.
         """
         self._stepper.warm_up(report)
-        if self._network.head_device.type == "cpu" and self._network.rewind_block:
-            self._scheduler.chunk = _affordable_chunk(self._network)
+        if self.network.head_device.type == "cpu" and self.network.rewind_block:
+            self._scheduler.chunk = _affordable_chunk(self.network)
 
     def close(self, grace_seconds: float = GRACE_SECONDS) -> None:
         """Ends everything: new requests at once, those under way after a while."""
@@ -182,7 +187,7 @@ class Engine:
 
     def prepare(self, input_ids: Sequence[int]) -> None:
         """Computes the beginning of a prompt that is likely to come, if nobody waits meanwhile."""
-        if input_ids and len(input_ids) < self.context_window and self._network.rewind_block:
+        if input_ids and len(input_ids) < self.context_window and self.network.rewind_block:
             nothing = threading.Event()
             self._scheduler.submit(
                 Request(
