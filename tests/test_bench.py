@@ -128,7 +128,7 @@ def test_a_widened_model_has_the_window_asked_for_and_is_gone_afterwards() -> No
         ["sprint"],
         ["ui", "--tokens", "0"],
         ["start", "--repeat", "-1"],
-        ["decode", "--new-tokens", "many"],
+        ["engine", "--new-tokens", "many"],
         ["ui", "--por", "1"],
     ],
 )
@@ -141,7 +141,7 @@ def test_wrong_arguments_measure_nothing(
     assert "usage: python -m yuan_demo.bench" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["start", "ui", "decode", "linear"])
+@pytest.mark.parametrize("command", ["start", "ui", "engine", "linear"])
 def test_a_flag_that_app_py_would_refuse_is_refused_in_its_words(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
