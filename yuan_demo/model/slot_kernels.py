@@ -1,12 +1,13 @@
 """One decode step of Yuan2 for rows of a batch that live in fixed slots: seven kernels a layer.
 
-Each function launches one Triton kernel on the current stream. They synchronise nothing, and their
-grids follow from shapes alone, so a step can be captured in a CUDA graph; run one step before the
-capture, since a kernel is compiled where it is first called. Imports Triton: for CUDA only.
+With more than one row they are ten: the norms go by themselves. The functions launch on the current
+stream and synchronise nothing, and their grids follow from shapes alone, so a step can be captured
+in a CUDA graph; run one step before the capture, since a kernel is compiled where it is first
+called. Imports Triton: for CUDA only.
 
-On Hopper and later the kernels overlap (programmatic dependent launch): each fetches weights and
-older cache entries while the one before it still runs. What they rely on: at least one ordinary
-kernel, such as the lookup of the embedding, runs between two steps.
+On Hopper and later the kernels of one row overlap (programmatic dependent launch): each fetches
+weights and older cache entries while the one before it still runs. What they rely on: at least one
+ordinary kernel, such as the lookup of the embedding, runs between two steps.
 
 Shapes: M rows of the batch (1 to 64), H hidden size, n heads of size d = H / n, F inner size, V
 vocabulary, S slots, C positions of a slot. Activations and caches have one dtype, float32, bfloat16
@@ -18,7 +19,7 @@ padded to 16, 32 or 64 and the normed row rounded to the dtype, as in the refere
 A step with 2.09 billion weights in bfloat16 (24 layers of width 2048, the head included) at
 position 1,008 on an H100, captured, took 1.56 ms with one row, 2.4 with 4, 3.06 with 16, 4.2 with
 32 and 6.4 with 64; with int8 weights 1.24 with one row and 2.75 with 16. Reading weights and cache
-once at 3.0 TB/s takes 1.46, 1.7, 2.5, 3.5 and 5.7 ms in bfloat16.
+once at 3.0 TB/s takes 1.46, 1.7, 2.5, 3.5 and 5.6 ms in bfloat16.
 """
 
 from dataclasses import dataclass
