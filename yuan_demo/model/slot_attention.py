@@ -5,8 +5,6 @@ import triton
 import triton.language as tl
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
-from yuan_demo.model.slot_programs import EARLY, LATE
-
 
 @triton.jit
 def _absorb(key, value, times, end, query, top, total, mixed):
@@ -51,7 +49,7 @@ def attend_kernel(
     The program whose positions hold the token's own turns the key, writes key and value to the
     cache and takes both from registers. Whoever comes last of a head joins the shares of all.
     """
-    if PDL == EARLY:
+    if PDL:
         gdc_launch_dependents()
     row, head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     position = tl.load(positions + row)
@@ -114,8 +112,6 @@ def attend_kernel(
                 now_key, now_value, now_times, end, query, top, total, mixed
             )
 
-    if PDL == LATE:
-        gdc_launch_dependents()
     out = a + (row * HEADS + head) * D + d
     if live == 1:
         tl.store(out, (mixed / total).to(a.dtype.element_ty), mask=inside)
