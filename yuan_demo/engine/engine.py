@@ -22,6 +22,8 @@ from yuan_demo.engine.stepper import Network, Stepper
 
 PREFILL_CHUNK = 128
 """Tokens of a prompt read in one pass, unless `warm_up` finds them to take too long."""
+GPU_PREFILL_CHUNK = 512
+"""The same on a GPU, which does not take longer for more until it is full."""
 MAX_CHUNK_SECONDS = 0.1
 """What a pass over a part of a prompt should take at most: so long the others' streams stand still,
 and so long a stop is not noticed."""
@@ -83,7 +85,9 @@ class Engine:
         self.network = network
         self._answer_seconds = answer_seconds
         self._stepper = stepper or Stepper(network)
-        self._scheduler = Scheduler(network, self._stepper, self.metrics, PREFILL_CHUNK)
+        is_gpu = network.head_device.type == "cuda"
+        chunk = GPU_PREFILL_CHUNK if is_gpu else PREFILL_CHUNK
+        self._scheduler = Scheduler(network, self._stepper, self.metrics, chunk)
 
     @property
     def status(self) -> EngineStatus:
@@ -105,8 +109,9 @@ class Engine:
             report: receives one line per step that a person waits for.
         """
         self._stepper.warm_up(report)
-        if self.network.head_device.type == "cpu" and self.network.rewind_block:
-            self._scheduler.chunk = _affordable_chunk(self.network)
+        if self.network.rewind_block:
+            chunk = _affordable_chunk(self.network, self._scheduler.chunk)
+            self._scheduler.chunk = chunk
 
     def close(self, grace_seconds: float = GRACE_SECONDS) -> None:
         """Ends everything: new requests at once, those under way after a while."""
@@ -214,14 +219,16 @@ class Engine:
 
 
 @torch.inference_mode()
-def _affordable_chunk(network: Network) -> int:
+def _affordable_chunk(network: Network, most: int) -> int:
     """Tokens of a prompt that this machine reads in `MAX_CHUNK_SECONDS`, a power of two."""
     chunk = MIN_CHUNK
-    seconds = 0.0
-    while chunk < PREFILL_CHUNK and seconds < MAX_CHUNK_SECONDS / 2:
+    while chunk < min(most, network.positions):
+        network.prefill(0, 0, [0] * chunk).max().item()
         started = perf_counter()
-        network.prefill(0, 0, [0] * min(chunk, network.positions))
-        seconds, chunk = perf_counter() - started, chunk * 2
+        network.prefill(0, 0, [0] * chunk).max().item()
+        if perf_counter() - started > MAX_CHUNK_SECONDS / 2:
+            break
+        chunk *= 2
     return chunk
 
 

@@ -150,6 +150,10 @@ class SlotModel(nn.Module):
             device: self.rotary.to(device) for device in {layer.device for layer in self.layers}
         }
         self.requires_grad_(False)
+        if self.head_device.type == "cuda":
+            # cuDNN's attention makes a plan for every new length of a prompt: 100 ms to 1 s before
+            # the first token (H100, torch 2.11), where the other kernels take what comes.
+            torch.backends.cuda.enable_cudnn_sdp(False)
 
     @property
     def bytes_of_slots(self) -> int:
