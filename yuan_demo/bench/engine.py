@@ -4,7 +4,6 @@ Candidates, rank and entropy of every token are always on, as in the app; what t
 of its own. Everything that is compared is measured in turn within the run.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -244,7 +243,7 @@ class Bench:
             f"{network.slots} slots of {network.positions} tokens": network.bytes_of_slots,
             "one slot": network.bytes_of_slots / network.slots,
         }
-        process = memory_of(os.getpid())
+        process = memory_of("self")
         if process:
             sizes |= {"process, peak": process.peak, "process, now": process.now}
         if self._device.type == "cuda":

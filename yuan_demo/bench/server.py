@@ -91,8 +91,8 @@ class App:
         )
 
 
-def memory_of(process: int) -> Memory | None:
-    """Of the process with this number; None on systems without /proc."""
+def memory_of(process: int | str) -> Memory | None:
+    """Of a process by its id, or of this one as "self"; None on systems without /proc."""
     try:
         status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
     except OSError:
@@ -163,13 +163,3 @@ def _free_port() -> int:
 def _bytes(field: str) -> int:
     """`"  1234 kB"`, as the kernel writes it, in bytes; its kB are 1024."""
     return int(field.split()[0]) * 1024
-
-
-def memory_of(process: int | str) -> Memory | None:
-    """Of a process by its id, or of this one as "self"; None on systems without /proc."""
-    try:
-        status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
-    except OSError:
-        return None
-    fields = dict(line.split(":", 1) for line in status.splitlines())
-    return Memory(_bytes(fields["VmHWM"]), _bytes(fields["VmRSS"]))

@@ -83,7 +83,9 @@ def affordable_slots(model: YuanForCausalLM, positions: int) -> int:
     itemsize = model.lm_head.weight.dtype.itemsize
     bytes_per_position = config.num_hidden_layers * config.hidden_size * (2 * itemsize + 6 / 16)
     kind = next(iter(devices)).type
-    free = sum(map(_free_bytes, devices)) * _MEMORY_SHARE.get(kind, 0.25)
+    # The convolutions are laid out anew beside those of the model (`slot_model._fuse`).
+    convolutions = config.num_hidden_layers * 2 * config.hidden_size**2 * itemsize
+    free = (sum(map(_free_bytes, devices)) - convolutions) * _MEMORY_SHARE.get(kind, 0.25)
     most = MAX_SLOTS.get(kind, _OTHER_SLOTS)
     return int(max(1, min(most, free // (bytes_per_position * positions))))
 

@@ -271,8 +271,9 @@ def _rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.
 
 def _norm(hidden: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
     """Root mean square norm: the mean in float32, the weight after the cast back."""
-    if hidden.dtype == torch.float32:
-        # The same in one operation instead of six, 10 microseconds less on a CPU each time.
+    if hidden.dtype == torch.float32 or hidden.is_cuda:
+        # One operation instead of six. In half precision it rounds once, where the model does so
+        # twice; the kernels of a decode step do the same.
         return F.rms_norm(hidden, weight.shape, weight, eps)
     wide = hidden.float()
     wide = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps)
