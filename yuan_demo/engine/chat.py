@@ -64,6 +64,10 @@ class ChatModel:
         context_window: tokens that prompt and answer share; None takes all the model has.
         slots: conversations that are computed or kept at once; None takes what memory allows.
         answer_seconds: an answer that takes longer is ended; None for no limit.
+        quantize: "none", "int8" or "int4": how the weights are kept.
+
+    Raises:
+        SettingsError: the weights cannot be kept so on their device.
     """
 
     def __init__(
@@ -73,11 +77,15 @@ class ChatModel:
         *,
         slots: int | None = None,
         answer_seconds: float | None = None,
+        quantize: str = "none",
     ) -> None:
         self.loaded = loaded
         self.tokenizer = loaded.tokenizer
         window = min(context_window or loaded.context_length, loaded.context_length)
-        network, eod = network_of(loaded.model, window, slots), loaded.tokenizer.eod_token_id
+        network, eod = (
+            network_of(loaded.model, window, slots, quantize),
+            loaded.tokenizer.eod_token_id,
+        )
         self.engine = Engine(
             network,
             window,

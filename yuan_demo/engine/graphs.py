@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 
 from yuan_demo.core.sampling import SamplingParams
+from yuan_demo.engine.failures import Failure, failure_of
 from yuan_demo.engine.requests import Request
 from yuan_demo.engine.sampler import SamplingRows, is_wide, sample
 from yuan_demo.engine.stepper import Pending, Stepper
@@ -108,6 +109,7 @@ class CapturedStep:
         self._inputs = [
             torch.zeros(shape, dtype=dtype, device=device) for device, _ in self._stages
         ]
+        self._true = torch.ones((), dtype=torch.bool, device=head)
         self._parts: list[Callable[[], object]] = []
         self.packed = self._capture(pool)
 
@@ -172,7 +174,7 @@ class CapturedStep:
     def _choose(self, hidden: torch.Tensor) -> torch.Tensor:
         """Chooses a token per row; `positions` are those of the tokens that are chosen."""
         network, rows = self._network, self.rows[self._network.head_device]
-        logits = self._kernels.head(hidden, network.norm, network.head, network.eps)
+        logits = self._kernels.head(network.head, network.norm, hidden, network.eps)
         packed = sample(
             logits,
             self.sampling,
@@ -183,7 +185,8 @@ class CapturedStep:
         )
         chosen = packed[:, 0].long()
         if self._seen is not None:
-            self._seen[rows.slots, chosen] = True
+            # Not `= True`: a number of the host cannot be copied into a graph.
+            self._seen.index_put_((rows.slots, chosen), self._true)
         if self.ids.device == packed.device:
             self.ids.copy_(chosen)
         return packed
@@ -200,7 +203,8 @@ class GraphStepper(Stepper):
         super().__init__(network, spare_slots=1)
         self._slot_model = network
         self._eos = eos_token_id
-        self._steps: dict[_Variant, CapturedStep] = {}
+        # None for a variant whose capture failed: its batches are stepped through one by one.
+        self._steps: dict[_Variant, CapturedStep | None] = {}
         self._pool: dict[torch.device, Any] = {}
         self._step: CapturedStep | None = None
         self._is_simple = False
@@ -209,8 +213,8 @@ class GraphStepper(Stepper):
 
     @property
     def depth(self) -> int:  # type: ignore[override]
-        """One step is launched before the tokens of the last one are known."""
-        return 0 if self._is_simple else 1
+        """One step of a graph is launched before the tokens of the last one are known."""
+        return 0 if self._step is None else 1
 
     def sizes(self) -> list[int]:
         """Batch sizes that graphs are captured for: powers of two, up to all slots."""
@@ -221,25 +225,24 @@ class GraphStepper(Stepper):
         """Captures the graphs of all batch sizes."""
         for size in self.sizes():
             report(f"Preparing decode steps for {size} at once.")
-            try:
-                self._captured(_Variant(size))
-            except Exception as error:
-                self.simplify(error)
-                report(f"Decoding goes on without captured graphs: {error}")
+            if self._captured(_Variant(size)) is None:
+                report("Decoding goes on without captured graphs; the log says why.")
+                self._is_simple = True
                 return
 
     def simplify(self, error: Exception) -> bool:
         """Steps operation by operation from here on."""
         if self._is_simple:
             return False
-        logger.warning("decoding goes on without captured graphs: %s", error, exc_info=error)
-        self._is_simple = True
+        logger.warning("decoding goes on without captured graphs: %s", error)
+        self._is_simple, self._step = True, None
         self._steps.clear()
         return True
 
     def start(self, requests: Sequence[Request]) -> None:
         """Sets who is in the batch."""
         super().start(requests)
+        self._step = None
         if self._is_simple:
             return
         size = next(size for size in self.sizes() if size >= len(requests))
@@ -248,6 +251,8 @@ class GraphStepper(Stepper):
             size, any(map(is_wide, params)), any(row.repetition_penalty != 1 for row in params)
         )
         step = self._step = self._captured(variant)
+        if step is None:
+            return
         spare = size - len(requests)
         slots = torch.tensor([*self._slots, *[self._slot_model.scratch_slot] * spare])
         positions = torch.tensor([*self._at, *[0] * spare])
@@ -261,7 +266,7 @@ class GraphStepper(Stepper):
 
     def launch(self) -> Pending:
         """Computes the next token of every row of the batch."""
-        if self._is_simple or self._step is None:
+        if self._step is None:
             return super().launch()
         step, rows = self._step, len(self._slots)
         step.replay()
@@ -281,10 +286,18 @@ class GraphStepper(Stepper):
         self._launched += 1
         return self._buffers[self._launched % _HOST_BUFFERS][: len(like)]
 
-    def _captured(self, variant: _Variant) -> CapturedStep:
+    @torch.inference_mode()
+    def _captured(self, variant: _Variant) -> CapturedStep | None:
         if variant not in self._steps:
             seen = self._seen_tokens() if variant.penalized else None
-            self._steps[variant] = CapturedStep(
-                self._slot_model, variant, self._draws, seen, self._eos, self._pool
-            )
+            try:
+                self._steps[variant] = CapturedStep(
+                    self._slot_model, variant, self._draws, seen, self._eos, self._pool
+                )
+            except Exception as error:
+                if failure_of(error) is Failure.LOST:
+                    raise
+                # No triton, no memory for a graph, an operation that cannot be captured.
+                logger.warning("%s cannot be captured: %s", variant, error, exc_info=error)
+                self._steps[variant] = None
         return self._steps[variant]

@@ -154,7 +154,8 @@ class Request:
 
     def logits_wanted(self, end: int) -> int:
         """Of how many of the last tokens of a pass that ends there."""
-        return end - self.computed if self.computed >= len(self.prompt) else 1
+        is_rated = self.kind == "read" and self.computed >= len(self.prompt)
+        return end - self.computed if is_rated else 1
 
     def rate(self, logits: torch.Tensor) -> None:
         """Takes the logits of a pass of a reading."""

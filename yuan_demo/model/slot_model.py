@@ -150,6 +150,10 @@ class SlotModel(nn.Module):
             device: self.rotary.to(device) for device in {layer.device for layer in self.layers}
         }
         self.requires_grad_(False)
+        if self.head_device.type == "cuda":
+            # cuDNN's attention makes a plan for every new length of a prompt: 100 ms to 1 s before
+            # the first token (H100, torch 2.11), where the other kernels take what comes.
+            torch.backends.cuda.enable_cudnn_sdp(False)
 
     @property
     def bytes_of_slots(self) -> int:
@@ -242,7 +246,8 @@ def _fuse(make_linear: MakeLinear, *parts: nn.Linear | torch.Tensor) -> nn.Modul
     matrices = [part.weight if isinstance(part, nn.Linear) else part for part in parts]
     joined = torch.cat([matrix.detach() for matrix in matrices])
     linear = make_linear(joined)
-    is_kept = getattr(linear, "weight", None) is joined
+    kept = getattr(linear, "weight", None)
+    is_kept = kept is not None and kept.data_ptr() == joined.data_ptr()
     rows = joined.split([len(matrix) for matrix in matrices])
     for part, own in zip(parts, rows, strict=True):
         if isinstance(part, nn.Linear):
