@@ -5,6 +5,7 @@ Reads the settings, loads one model for all visitors, builds the page and launch
 
 import gc
 import os
+import signal
 import sys
 
 # Read once, when gradio and the hubs' clients are imported: nothing leaves the machine unasked.
@@ -15,6 +16,10 @@ from yuan_demo.core.errors import SettingsError, YuanDemoError
 from yuan_demo.settings import load_settings, require_free_port
 
 IS_MAIN = __name__ == "__main__"
+if IS_MAIN:
+    # Until there is anybody to say goodbye to.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))
 
 try:
     settings = load_settings(sys.argv[1:] if IS_MAIN else [], os.environ)
@@ -32,7 +37,8 @@ import torch
 from yuan_demo.engine.chat import ChatModel
 from yuan_demo.model.checkpoint import load_checkpoint
 from yuan_demo.ui.demo import build_demo
-from yuan_demo.ui.server import launch
+from yuan_demo.ui.handlers import PageHandlers
+from yuan_demo.ui.server import launch, serve
 
 try:
     torch.set_num_threads(settings.threads)
@@ -42,20 +48,28 @@ try:
         device_map=settings.device_map,
         offload_folder=settings.offload_folder,
     )
+    model = ChatModel(
+        loaded,
+        settings.context_window,
+        slots=settings.slots,
+        answer_seconds=settings.answer_seconds,
+        quantize=settings.quantize,
+    )
 except YuanDemoError as error:
     sys.exit(f"error: {error}")
 
-model = ChatModel(loaded, settings.context_window)
 if (settings.context_window or 0) > model.context_window:
     print(f"--context-window is limited to {model.context_window}, all that this model has.")
-demo = build_demo(model)
+handlers = PageHandlers(model)
+demo = build_demo(handlers)
 
 # What is loaded stays: without this a full collection, looking at all of it, now and then stopped a
 # keystroke for 300 ms (the worst of 120; 25 ms with it).
 gc.enable()
+if IS_MAIN:
+    model.engine.warm_up(report=print)
 gc.collect()
 gc.freeze()
 
 if IS_MAIN:
-    launch(demo, model, settings)
-    demo.block_thread()
+    serve(model, launch(demo, handlers, settings))

@@ -226,8 +226,20 @@ function pinButton(turn) {
 // --- the whole ------------------------------------------------------------------------------------
 function drawModel() {
   const facts = [make('b', '', model.name), model.parameters && say('model_params', { n: '' + model.parameters }),
-    model.device + ' · ' + model.dtype, speed && say('speed', { n: '' + speed }), model.is_embedded && say('embedded_note')];
+    model.device + ' · ' + model.dtype, speed && say('speed', { n: '' + speed }), busy, model.is_embedded && say('embedded_note')];
   $('cx-model').replaceChildren(...facts.filter(Boolean).map(fact => fact.nodeType ? fact : make('span', '', fact)));
+}
+
+// How busy the server is; `null` until it has told.
+let busy = null;
+subscribe('health', health => {
+  busy = health && make('span', 'cx-busy' + (health.status === 'ok' ? '' : ' bad'), busyWords(health));
+  drawModel();
+});
+function busyWords({ status, running, waiting, slots }) {
+  if (status !== 'ok') return say(status);
+  if (!running && !waiting) return say('idle', { slots });
+  return say(waiting ? 'busy_line' : 'busy', { running, waiting, slots });
 }
 
 function drawFixed() {

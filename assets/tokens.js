@@ -9,6 +9,7 @@ $('tl').innerHTML = `
     <div class="tk-search" role="search" hidden><input type="text" autocomplete="off" spellcheck="false"><output></output></div>
     <ul class="tk-missing" hidden></ul>
     <div class="tp-list" role="listbox"></div>
+    <div class="tk-work" hidden></div>
     <div class="tk-change" hidden><span></span></div>
     <div class="tk-foot">
       <div class="tp-key"></div>
@@ -167,7 +168,8 @@ function drawState() {
   if (view.seed != null) facts.push(say('seed_used', { n: '' + view.seed }));
   if (view.finish) facts.push(say('finish_' + view.finish));
   if (view.cells && view.prompt_tokens > view.cells.i.length) facts.push(say('cut_off', { n: view.cells.i.length }));
-  $('tp-state').replaceChildren(say('state_' + view.mode), make('small', '', facts.join(' · ')));
+  const state = view.place ? say('state_waiting', { n: view.place }) : say('state_' + view.mode);
+  $('tp-state').replaceChildren(state, make('small', '', facts.join(' · ')));
 }
 
 // Turns that are not in the list, struck out above it: the newest of them, and how many more.

@@ -178,6 +178,17 @@ function drawGone(position, text, n) {
   if (position < cells.ids.length) nodeOf(cells.of(position)).before(node); else blocks[blocks.length - 1].node.append(node);
 }
 
+// --- what the prompt cost -----------------------------------------------------------------------------------
+const seconds = value => value.toFixed(value < 10 ? 2 : 1);
+function drawWork() {
+  const { work, speed } = view;
+  $('tk-work').hidden = !work;
+  if (!work) return;
+  const facts = [say('work', { ...work, first: seconds(work.first) }), speed && say('speed', { n: '' + speed })];
+  if (work.queue >= 0.1) facts.push(say('work_queue', { n: seconds(work.queue) }));
+  $('tk-work').textContent = facts.filter(Boolean).join(' · ');
+}
+
 // --- what stays ------------------------------------------------------------------------------------------
 // The origins that are in the list, as they look there.
 function drawKey() {
@@ -222,7 +233,7 @@ function wire() {
 
 function redraw() {
   const hadFocus = list.contains(document.activeElement);
-  drawList(); drawChange(); followStop(hadFocus); followCard();
+  drawList(); drawWork(); drawChange(); followStop(hadFocus); followCard();
   if (query.value) runSearch();
 }
 

@@ -26,6 +26,8 @@ EVERY_SETTING = [
     ("device-map", '{"": "cpu"}', '{"": "cpu"}'),
     ("threads", "3", 3),
     ("offload-folder", "/somewhere", "/somewhere"),
+    ("slots", "256", 256),
+    ("answer-seconds", "30", 30),
 ]
 
 
@@ -49,6 +51,7 @@ def test_without_arguments_the_embedded_model_is_served_to_this_machine_only() -
     assert (settings.host, settings.port, settings.share) == ("127.0.0.1", 7860, False)
     assert (settings.auth, settings.context_window, settings.offload_folder) == (None, None, None)
     assert (settings.dtype, settings.quantize, settings.device_map) == ("auto", "none", "auto")
+    assert (settings.slots, settings.answer_seconds) == (None, 600)
     assert settings.threads == max(1, available_cores() - 1)
 
 
@@ -61,6 +64,10 @@ def test_flag_and_variable_say_the_same_and_the_flag_wins(
     assert getattr(load_settings([], {variable(name): text}), field) == value
     # A variable that is overruled is not looked at, so it may even be wrong.
     assert getattr(load_settings([f"--{name}={text}"], {variable(name): ""}), field) == value
+
+
+def test_no_limit_is_written_as_0() -> None:
+    assert load_settings(["--answer-seconds", "0"], {}).answer_seconds is None
 
 
 @pytest.mark.parametrize(
@@ -101,6 +108,11 @@ def test_studio_is_reached_from_outside(environ: dict[str, str]) -> None:
         ("context-window", "1e3", ["whole number", "'1e3'"]),
         ("context-window", "1000.5", ["whole number"]),
         ("threads", "0", ["1 to 1024", "'0'"]),
+        ("slots", "0", ["1 to 256", "'0'", "16"]),
+        ("slots", "257", ["1 to 256", "'257'"]),
+        ("slots", "many", ["whole number"]),
+        ("answer-seconds", "-1", ["0 or more", "'-1'", "600"]),
+        ("answer-seconds", "1.5", ["whole number"]),
         ("dtype", "int8", ["auto, bfloat16, float16, float32", "'int8'"]),
         ("dtype", "", ["''"]),
         ("quantize", "int2", ["none, int8, int4", "'int2'", "Use none"]),

@@ -19,6 +19,8 @@ from yuan_demo.core.errors import SettingsError
 from yuan_demo.model.locate import EMBEDDED_FOLDER
 
 DEFAULT_PORT = 7860
+DEFAULT_ANSWER_SECONDS = 600
+MOST_SLOTS = 256
 SMALLEST_CONTEXT_WINDOW = 64
 DTYPES = ("auto", "bfloat16", "float16", "float32")
 QUANTIZATIONS = ("none", "int8", "int4")
@@ -57,6 +59,8 @@ class Settings:
         device_map: "auto", a device, or a JSON object, as `load_checkpoint` takes it.
         threads: CPU threads of torch.
         offload_folder: where weights go that fit no memory, or None.
+        slots: conversations computed at once, 1 to 256; None for what memory allows.
+        answer_seconds: an answer that takes longer is ended; None for no limit.
     """
 
     model: str
@@ -70,6 +74,8 @@ class Settings:
     device_map: str
     threads: int
     offload_folder: str | None
+    slots: int | None
+    answer_seconds: int | None
 
 
 def load_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
@@ -100,6 +106,8 @@ def load_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
         # One core stays free for the page: with all of them busy, keystrokes wait for tokens.
         threads=values("threads", _threads, max(1, available_cores() - 1)),
         offload_folder=values("offload_folder", _text, None),
+        slots=values("slots", _slots, None),
+        answer_seconds=values("answer_seconds", _answer_seconds, DEFAULT_ANSWER_SECONDS) or None,
     )
 
 
@@ -227,6 +235,18 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="CPU threads for the model (default: all cores but one, which serves the page)",
     )
+    model.add_argument(
+        "--slots",
+        metavar="N",
+        help=f"conversations computed at once, 1 to {MOST_SLOTS}; others wait in line "
+        "(default: what memory allows)",
+    )
+    model.add_argument(
+        "--answer-seconds",
+        metavar="N",
+        help="an answer that takes longer, its time in line included, is ended; 0 for no limit "
+        f"(default: {DEFAULT_ANSWER_SECONDS})",
+    )
     page = parser.add_argument_group("the page")
     page.add_argument(
         "--host",
@@ -301,6 +321,15 @@ def _context_window(value: str, name: str) -> int:
 
 def _threads(value: str, name: str) -> int:
     return _whole_number(value, name, least=1, most=1024, example="2")
+
+
+def _slots(value: str, name: str) -> int:
+    return _whole_number(value, name, least=1, most=MOST_SLOTS, example="16")
+
+
+def _answer_seconds(value: str, name: str) -> int:
+    example = f"{DEFAULT_ANSWER_SECONDS}, or 0 for no limit"
+    return _whole_number(value, name, least=0, most=sys.maxsize, example=example)
 
 
 def _boolean(value: str, name: str) -> bool:

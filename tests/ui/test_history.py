@@ -86,18 +86,18 @@ def test_odd_metadata_is_no_notice_and_no_failure(metadata: Any):
     history = [assistant("a", metadata=metadata)]
 
     assert conversation_of(history) == (Message("assistant", "a"),)
-    assert conversation_of(restored(history, "Full")) == (Message("assistant", "a"),)
+    assert conversation_of(restored(history, "Full", "left")) == (Message("assistant", "a"),)
 
 
 def test_what_a_browser_kept_comes_back_as_it_was():
     kept = [user("a"), as_gradio_returns(notice("no")), user(parts("b")), assistant("<b>c</b>")]
 
-    back = restored(kept, "Full")
+    back = restored(kept, "Full", "left")
 
     assert conversation_of(back) == conversation_of(kept)
     assert [item["role"] for item in back] == ["user", "assistant", "user", "assistant"]
     assert [item["content"] for item in back][1] == parts("⚠️ no")
-    assert restored(back, "Full") == back
+    assert restored(back, "Full", "left") == back
 
 
 def test_nothing_but_roles_texts_and_notices_comes_back():
@@ -106,7 +106,7 @@ def test_nothing_but_roles_texts_and_notices_comes_back():
         {"role": "system", "content": "s"},
     ]
 
-    assert restored(kept, "Full") == [user(parts("a"))]
+    assert restored(kept, "Full", "left") == [user(parts("a"))]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_nothing_but_roles_texts_and_notices_comes_back():
     ids=repr,
 )
 def test_what_is_no_history_comes_back_as_none(kept: Any):
-    assert restored(kept, "Full") == []
+    assert restored(kept, "Full", "left") == []
 
 
 def test_an_event_is_not_sent_and_the_question_before_it_is():
@@ -128,7 +128,7 @@ def test_an_event_that_a_browser_kept_is_an_event_with_our_title():
     kept = as_gradio_returns(event("Full", "1 → 0\ngone"))
     kept["metadata"] = {"id": "event", "title": "<b>evil</b>", "log": "<b>"}
 
-    (back,) = restored([kept], "满")
+    (back,) = restored([kept], "满", "left")
 
     assert back["metadata"] == {"id": "event", "title": "满: 1 → 0", "status": "done"}
     assert conversation_of([back]) == ()

@@ -12,7 +12,16 @@ from yuan_demo.bench.report import Report, machine
 from yuan_demo.core.errors import YuanDemoError
 from yuan_demo.settings import available_cores, load_settings
 
-APP_FLAGS = ("model", "dtype", "device-map", "offload-folder", "context-window", "threads")
+APP_FLAGS = (
+    "model",
+    "dtype",
+    "quantize",
+    "device-map",
+    "offload-folder",
+    "context-window",
+    "slots",
+    "threads",
+)
 """Flags of app.py that change speed; here they mean the same."""
 
 

@@ -79,7 +79,9 @@ def make_subject(settings: Settings, shape: str | None, layers: int | None) -> S
             offload_folder=settings.offload_folder,
         )
 
-    chat = ChatModel(again(), settings.context_window)
+    chat = ChatModel(
+        again(), settings.context_window, slots=settings.slots, quantize=settings.quantize
+    )
     chat.engine.eos_token_id = NEVER
     chat.engine.warm_up()
     return Subject(chat, again)

@@ -81,6 +81,7 @@ class ChatModel:
     ) -> None:
         self.loaded = loaded
         self.tokenizer = loaded.tokenizer
+        self.answer_seconds = answer_seconds
         window = min(context_window or loaded.context_length, loaded.context_length)
         network, eod = (
             network_of(loaded.model, window, slots, quantize),

@@ -6,7 +6,6 @@ from typing import Any
 import gradio as gr
 
 from yuan_demo.core.formats import CUSTOM
-from yuan_demo.engine.chat import ChatModel
 from yuan_demo.ui import panel as parts
 from yuan_demo.ui.api import add_api
 from yuan_demo.ui.chatbot import VerbatimChatbot
@@ -24,8 +23,8 @@ _HISTORY_KEY = "yuan-demo-conversation"
 _STASH_KEY = "yuan-demo-set-aside"
 _SECRET = "yuan-demo-v1"
 
-MAX_ANSWERS_AT_ONCE = 32
-"""Answers computed at the same time; Gradio queues the others and shows their place."""
+MAX_ANSWERS_AT_ONCE = 300
+"""Answers computed or in the engine's line; only more than these wait in Gradio's own queue."""
 
 # Past the queue, where it would wait behind answers; unseen; not for programs.
 _QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -79,9 +78,8 @@ class _Page:
         return [*self.histories, self.chat.textbox, *self.controls.components()]
 
 
-def build_demo(model: ChatModel) -> gr.Blocks:
-    """Builds the page around the model that answers and tokenizes."""
-    handlers = PageHandlers(model)
+def build_demo(handlers: PageHandlers) -> gr.Blocks:
+    """Builds the page around its handlers and the model that they answer with."""
     with gr.Blocks(
         title="Yuan2 demo · 源2.0 演示",
         fill_height=True,
@@ -94,7 +92,7 @@ def build_demo(model: ChatModel) -> gr.Blocks:
         _wire_scenes(scenes, page, repaint)
         _wire_formats(CompareHandlers(handlers), page)
         _wire_loading(demo, handlers, scenes, page, repaint)
-        add_api(model)
+        add_api(handlers.model)
     demo.queue(default_concurrency_limit=MAX_ANSWERS_AT_ONCE)
     return demo
 
@@ -284,10 +282,8 @@ def _wire_loading(
 ) -> None:
     """Keeps the conversation: over a stop, a reload, and a restart of the server."""
     chat = page.chat
-    # Gradio's own stop only cancels: what the page shows would be missing from the state that the
-    # next message is sent with (6.31).
     chat.textbox.stop(handlers.stop, **_QUIET).then(
-        lambda shown: (shown, shown), chat.chatbot, page.histories[1:], **_QUIET
+        handlers.settle, chat.chatbot, page.histories, **_QUIET
     ).then(**repaint)
     # In the page, without a trip to the server: this fires on every streamed token. Not before the
     # kept conversation is back: a page that is left while it loads would store its empty chat.

@@ -8,7 +8,6 @@ and a failed `.change` handler drops the deferred last keystroke.
 import logging
 import threading
 from collections.abc import Iterator, Sequence
-from time import perf_counter
 from typing import Any
 
 import gradio as gr
@@ -20,23 +19,24 @@ from yuan_demo.core.messages import Message
 from yuan_demo.core.prompt import PromptToken
 from yuan_demo.engine.chat import Answer, ChatModel
 from yuan_demo.ui.checks import clean, require_length, require_message
-from yuan_demo.ui.history import event, notice, placed_messages
+from yuan_demo.ui.history import event, in_line, notice, placed_messages, settled
+from yuan_demo.ui.pace import Pace
 from yuan_demo.ui.page_settings import PageSettings
 from yuan_demo.ui.strings import (
     EXAMPLES,
     Language,
+    ending_text,
     error_text,
     event_heading,
     event_text,
     language_of,
+    left_line_text,
+    line_text,
 )
 from yuan_demo.ui.views import Mode, PromptView, Surroundings, error_view
 from yuan_demo.ui.visitors import Visitor, Visitors
 
 logger = logging.getLogger(__name__)
-
-PANEL_INTERVAL_SECONDS = 0.1
-"""The panel follows a streaming answer ten times a second; the text follows every token."""
 
 Placed = list[tuple[int, Message]]
 """Messages, each with its place in the chat."""
@@ -67,7 +67,8 @@ class PageHandlers:
             placed = placed_messages(history)
             placed.append((len(history), Message("user", require_message(message))))
             visitor.messages = tuple(said for _, said in placed)
-            yield from self._stream(visitor, placed, PageSettings(*settings), previous, cancelled)
+            answers = self._answers(visitor, PageSettings(*settings), cancelled, request)
+            yield from self._stream(visitor, placed, answers, previous, cancelled)
         except PageError as error:
             yield notice(error_text(error, visitor.language)), _error_view(error)
         except Exception:
@@ -75,33 +76,58 @@ class PageHandlers:
             error = PageError("unexpected")
             yield notice(error_text(error, visitor.language)), _error_view(error)
         finally:
-            if visitor.answer and visitor.cancelled is cancelled:
+            is_newest = visitor.cancelled is cancelled
+            # One that left the line was never sent.
+            if is_newest and visitor.answer and visitor.answer.token_ids:
                 visitor.sent = self._tokens(visitor.answer)
             visitor.end(cancelled)
+
+    def _answers(
+        self,
+        visitor: Visitor,
+        settings: PageSettings,
+        cancelled: threading.Event,
+        request: gr.Request,
+    ) -> Iterator[Answer]:
+        params, options = settings.params(), settings.options()
+        client = _client_of(visitor, request)
+        return self.model.answer(visitor.messages, params, options, cancelled, client)
 
     def _stream(
         self,
         visitor: Visitor,
         placed: Placed,
-        settings: PageSettings,
+        answers: Iterator[Answer],
         previous: Sequence[PromptToken] | None,
         cancelled: threading.Event,
     ) -> Iterator[tuple[Any, Any]]:
-        params, options = settings.params(), settings.options()
-        painted = 0.0
+        pace = Pace()
         events: list[Any] = []
-        for answer in self.model.answer(visitor.messages, params, options, cancelled):
+        for answer in answers:
             if visitor.view is None:
                 visitor.view = self._prompt_view(placed, answer.fitted, previous)
                 events = _events(answer.fitted, visitor)
             visitor.record(answer, cancelled)
-            said = [*events, answer.text] if events else answer.text
-            is_due = perf_counter() - painted >= PANEL_INTERVAL_SECONDS
-            if is_due or answer.finish_reason:
-                painted = perf_counter()
+            writes, paints = pace.due(answer, self.model.engine.status.running)
+            if not writes:
+                continue
+            said = self._said(answer, visitor, events)
+            if paints:
                 yield said, visitor.view.answer(answer, self.model.spell(answer))
             else:
                 yield said, gr.skip()
+
+    def _said(self, answer: Answer, visitor: Visitor, events: list[Any]) -> Any:
+        """What stands in the chat; for a program, its text alone."""
+        ending = ending_text(answer.finish_reason, self.model.answer_seconds, visitor.language)
+        if not visitor.is_page:
+            return "\n\n".join(filter(None, [answer.text, ending]))
+        if answer.place:
+            return [*events, in_line(line_text(answer.place, visitor.language))]
+        if ending:
+            # Nothing written: the notice alone, as for a question that was refused.
+            return [*events, *filter(None, [answer.text]), notice(ending)]
+        return [*events, answer.text] if events else answer.text
 
     def _tokens(self, answer: Answer) -> tuple[PromptToken, ...]:
         return (*answer.fitted.prompt.tokens, *self.model.spell(answer).tokens)
@@ -123,6 +149,20 @@ class PageHandlers:
     def stop(self, request: gr.Request) -> None:
         """Ends the answer of this page before its next forward pass."""
         self.visitor(request).cancelled.set()
+
+    def hang_up(self, session_hash: str) -> None:
+        """Whoever listened to the answer of a session is gone."""
+        self._visitors.stop(session_hash)
+
+    def settle(self, shown: list[dict[str, Any]], request: gr.Request) -> list[Any]:
+        """The chat after a stop, in all three places where Gradio keeps it.
+
+        Gradio's own stop only cancels: what the page shows would be missing from the state that
+        the next message is sent with (6.31).
+        """
+        left_line = left_line_text(self.visitor(request).language)
+        after = settled(shown, left_line)
+        return [gr.skip() if after == shown else after, after, after]
 
     def leave(self, request: gr.Request) -> None:
         """The page was closed."""
@@ -209,6 +249,15 @@ class PageHandlers:
         """What is remembered of the page that a request comes from."""
         default = language_of(request.headers.get("accept-language"))
         return self._visitors.of(request.session_hash, default)
+
+
+def _client_of(visitor: Visitor, request: gr.Request) -> str | None:
+    """Who is one and the same visitor to the line: a page, or all programs of an address.
+
+    A program may name a new session with every call, which must bring it no further ahead.
+    """
+    address = getattr(getattr(request, "client", None), "host", None)
+    return request.session_hash if visitor.is_page or not address else address
 
 
 def _events(fitted: FittedPrompt, visitor: Visitor) -> list[Any]:

@@ -37,7 +37,7 @@ _HEADER_HTML = """
 _CONTEXT_HTML = '<div class="cx"></div>'
 _TOKENS_HTML = '<div class="tl"></div>'
 
-_SCRIPTS = ("page.js", "tools.js", "link.js", "chat.js")
+_SCRIPTS = ("page.js", "tools.js", "link.js", "chat.js", "busy.js")
 """Run before Gradio's own, in this order."""
 
 

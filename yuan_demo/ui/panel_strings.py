@@ -9,6 +9,17 @@ PANEL: dict[str, tuple[str, str]] = {
     # The model
     "model_params": ("{n} M parameters", "{n} M 参数"),
     "speed": ("{n} tokens/s", "{n} 词元/秒"),
+    "busy": ("{running} of {slots} answering", "{running} / {slots} 路正在回答"),
+    "busy_line": (
+        "{running} of {slots} answering, {waiting} in line",
+        "{running} / {slots} 路正在回答，{waiting} 个排队",
+    ),
+    "idle": ("room for {slots}", "可同时回答 {slots} 路"),
+    "failed": (
+        "cannot answer: the demo must be started anew",
+        "无法回答：需要重新启动演示程序",
+    ),
+    "away": ("the server does not answer", "服务器没有响应"),
     "embedded_note": ("a tiny model of ours, not Yuan2-2B", "自训微型模型，不是 Yuan2-2B"),
     # The context window
     "context": ("Context window", "上下文窗口"),
@@ -102,6 +113,10 @@ PANEL: dict[str, tuple[str, str]] = {
         "Sent: what the model got, and its answer so far.",
         "已发送：模型收到的词元，以及正在生成的回答。",
     ),
+    "state_waiting": (
+        "Number {n} in line: what the model will get when the turn comes.",
+        "排在第 {n} 位：轮到时模型将收到的词元。",
+    ),
     "state_sent": (
         "Sent: what the model really got, and what it answered.",
         "已发送：模型真正收到的词元和它的回答。",
@@ -112,6 +127,8 @@ PANEL: dict[str, tuple[str, str]] = {
     "finish_length": ("cut off at the longest answer", "达到最长回答长度"),
     "finish_context": ("the window is full", "窗口已满"),
     "finish_cancelled": ("stopped", "已停止"),
+    "finish_deadline": ("took too long and was ended", "超时，已结束"),
+    "finish_shutdown": ("ended: the server is being stopped", "服务器停止，已结束"),
     "seed_used": ("seed {n}", "随机种子 {n}"),
     "cut_off": ("Only the first {n} tokens are drawn.", "只画出前 {n} 个词元。"),
     "show_label": ("Show tokens as", "词元显示为"),
@@ -161,11 +178,16 @@ PANEL: dict[str, tuple[str, str]] = {
         "{n} 个词元中，从头起 {reuse} 个未变 · +{added} −{removed}",
     ),
     "change_long": (
-        "{reuse} of {n} tokens are unchanged from the beginning: an engine that keeps its cache "
-        "need not compute them again; +{added} −{removed}.",
-        "{n} 个词元中，从头起有 {reuse} 个没有变：保留缓存的引擎不必重新计算它们；"
-        "+{added} −{removed}。",
+        "{reuse} of {n} tokens are unchanged from the beginning: those the cache still holds are "
+        "not computed again. +{added} −{removed}.",
+        "{n} 个词元中，从头起有 {reuse} 个没有变：仍在缓存中的不会重新计算。+{added} −{removed}。",
     ),
+    # What the prompt cost
+    "work": (
+        "{reused} prompt tokens reused, {computed} computed · first token after {first} s",
+        "提示词元：复用 {reused} 个，计算 {computed} 个 · {first} 秒后得到首个词元",
+    ),
+    "work_queue": ("{n} s in line", "排队 {n} 秒"),
     "show_change": ("Show changes", "显示变化"),
     "gone_title": (
         "{n} tokens that were here in the last prompt",

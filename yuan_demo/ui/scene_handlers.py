@@ -19,7 +19,7 @@ from yuan_demo.ui.history import conversation_of, restored, shown
 from yuan_demo.ui.lessons import LESSONS
 from yuan_demo.ui.page_settings import PageSettings
 from yuan_demo.ui.scenes import Scene, pack, unpack
-from yuan_demo.ui.strings import error_text, event_heading, toast_heading
+from yuan_demo.ui.strings import error_text, event_heading, left_line_text, toast_heading
 from yuan_demo.ui.visitors import Visitor
 
 logger = logging.getLogger(__name__)
@@ -129,7 +129,8 @@ class SceneHandlers:
     def restore(self, kept: Any, link: str, stash: Any, request: gr.Request) -> list[Any]:
         """What a page that loads shows: what a link says, or else what the browser kept."""
         visitor = self.pages.visitor(request)
-        history = restored(kept, event_heading(visitor.language))
+        language = visitor.language
+        history = restored(kept, event_heading(language), left_line_text(language))
         if link:
             try:
                 scene = unpack(json.loads(link), self.pages.defaults)

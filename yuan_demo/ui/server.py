@@ -1,29 +1,45 @@
-"""Serves the page, and `/healthz` beside it."""
+"""Serves the page, `/healthz` and `/metrics` beside it, and ends without cutting anybody off."""
 
 import os
-from typing import Any
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from time import perf_counter, sleep
 
 import gradio as gr
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from yuan_demo import __version__
 from yuan_demo.engine.chat import ChatModel
 from yuan_demo.settings import Settings
+from yuan_demo.ui.demo import MAX_ANSWERS_AT_ONCE
+from yuan_demo.ui.handlers import PageHandlers
 from yuan_demo.ui.panel import page_script, page_styles
+from yuan_demo.ui.streams import Streams, WatchStreams
 from yuan_demo.ui.theme import THEME
 from yuan_demo.ui.words import I18N
 
+SPARE_THREADS = 64
+"""For keystrokes while everybody streams."""
+GRACE_SECONDS = 5.0
+"""What answers under way get to come to their end when the server is stopped."""
+LAST_WORDS_SECONDS = 2.0
+"""How long the end of an answer may take from the engine to its reader."""
 
-def launch(demo: gr.Blocks, model: ChatModel, settings: Settings) -> None:
-    """Starts the server and returns once it answers; `demo.block_thread()` keeps it running."""
+
+def launch(demo: gr.Blocks, handlers: PageHandlers, settings: Settings) -> Streams:
+    """Starts the server and returns once it answers; `serve` keeps it running."""
     # Gradio asks its own address after starting; behind an http_proxy that question would leave
     # the machine, and the launch would fail.
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1,localhost"]))
+    model, streams = handlers.model, Streams(handlers.hang_up)
     demo.launch(
         server_name=settings.host,
         server_port=settings.port,
@@ -35,26 +51,68 @@ def launch(demo: gr.Blocks, model: ChatModel, settings: Settings) -> None:
         footer_links=["api"],
         run_history=False,
         prevent_thread_lock=True,
+        # An answer has a thread of its own from the moment it is asked for.
+        max_threads=MAX_ANSWERS_AT_ONCE + SPARE_THREADS,
         app_kwargs={
-            "routes": [Route("/healthz", _healthz(model))],
-            "middleware": [Middleware(FirstScript, script=page_script(model))],
+            "routes": [Route("/healthz", _healthz(model)), Route("/metrics", _metrics(model))],
+            "middleware": [
+                Middleware(WatchStreams, streams=streams),
+                Middleware(FirstScript, script=page_script(model)),
+            ],
         },
     )
+    return streams
 
 
-def _healthz(model: ChatModel) -> Any:
+def serve(model: ChatModel, streams: Streams) -> None:
+    """Waits until the process is told to end, then lets answers under way come to theirs."""
+    is_told = threading.Event()
+
+    def stop(*_: object) -> None:
+        is_told.set()
+        # Whoever asks a second time does not want to wait.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    # In steps: on Windows no signal ends a wait.
+    while not is_told.wait(1.0):
+        pass
+    print(f"Stopping; answers under way get {GRACE_SECONDS:.0f} seconds.", flush=True)
+    model.engine.close(GRACE_SECONDS)
+    # Their last words are on their way through Gradio's queue.
+    deadline = perf_counter() + LAST_WORDS_SECONDS
+    while streams.open and perf_counter() < deadline:
+        sleep(0.05)
+
+
+def _healthz(model: ChatModel) -> Callable[[Request], Response]:
     facts = {
-        "status": "ok",
         "version": __version__,
         "model": model.loaded.name,
         "device": model.loaded.device,
         "context_window": model.context_window,
     }
 
-    def healthz(_: Request) -> JSONResponse:
-        return JSONResponse(facts)
+    def healthz(_: Request) -> Response:
+        status = asdict(model.engine.status)
+        state = status.pop("state")
+        # A probe reads the code alone.
+        return JSONResponse(
+            {"status": state, **status, **facts},
+            status_code=200 if state == "ok" else 503,
+            headers={"cache-control": "no-store"},
+        )
 
     return healthz
+
+
+def _metrics(model: ChatModel) -> Callable[[Request], Response]:
+    def metrics(_: Request) -> Response:
+        return Response(model.engine.metrics.text(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    return metrics
 
 
 class FirstScript:

@@ -110,9 +110,22 @@ ERRORS: dict[str, tuple[str, str]] = {
         "提示有 {tokens} 个词元，在 {window} 的窗口中没有留给回答的空间。请缩短。",
     ),
     "out_of_memory": (
-        "The device ran out of memory after {tokens} tokens. Shorten the conversation, or start "
-        "the demo with a smaller --context-window.",
-        "处理 {tokens} 个词元后设备内存不足。请缩短对话，或用更小的 --context-window 启动。",
+        "The device ran out of memory after {tokens} tokens. Your message is kept: press retry "
+        "when fewer people are asking, shorten the conversation, or start the demo with fewer "
+        "--slots or a smaller --context-window.",
+        "处理 {tokens} 个词元后设备内存不足。你的消息已保留：请在提问的人较少时点重试，或缩短对话，"
+        "或用更小的 --slots 或 --context-window 启动。",
+    ),
+    "engine_failed": (
+        "The model failed while it computed this answer; the details are in the server's log. "
+        "Your message is kept: press retry. If it fails again, the demo must be started anew.",
+        "模型在计算这个回答时出错，详情见服务器日志。你的消息已保留，请点重试；"
+        "如果再次失败，需要重新启动演示程序。",
+    ),
+    "device_lost": (
+        "The device that computes the model is lost, and nothing can be answered until the demo "
+        "is started anew. Your message is kept: press retry after that.",
+        "运行模型的设备已失去响应，重新启动演示程序之前无法回答。你的消息已保留，请在重启后点重试。",
     ),
     "unknown_choice": (
         "{name} must be one of {known}, but is {value}. Choose another.",
@@ -141,6 +154,30 @@ ERRORS: dict[str, tuple[str, str]] = {
         "服务器内部出错，详情见服务器日志。你的消息已保留，请点重试。",
     ),
 }
+
+ENDINGS: dict[str, tuple[str, str]] = {
+    "deadline": (
+        "This answer took longer than {seconds} seconds and was ended; what was written is kept. "
+        "Press retry, or lower the longest answer in the settings.",
+        "这个回答超过了 {seconds} 秒，已被结束；已生成的内容保留。"
+        "请点重试，或在设置中减小回答长度。",
+    ),
+    "shutdown": (
+        "The server is being stopped, which ended this answer; what was written is kept. Press "
+        "retry when it runs again.",
+        "服务器正在停止，回答因此结束；已生成的内容保留。请在服务器恢复后点重试。",
+    ),
+}
+"""Sentences behind answers that were ended neither by the model nor by who asked."""
+
+IN_LINE = (
+    "You are number {place} in line; others are being answered.",
+    "你排在第 {place} 位，正在为其他人生成回答。",
+)
+LEFT_LINE = (
+    "This question left the line before its turn came. Press retry to ask it again.",
+    "这个问题在轮到之前离开了队列。请点重试重新提问。",
+)
 
 GRADIO_OWN = {
     "chat_interface.new_chat": "新对话",
@@ -193,6 +230,29 @@ def event_text(fitted: FittedPrompt, language: Language) -> str:
     numbers = ("turn " if len(turns) == 1 else "turns ") + ", ".join(map(str, turns))
     gone = [f"{numbers} left out"] * bool(turns) + ["the beginning cut off"] * is_cut
     return f"{before:,} → {after:,} tokens, {', '.join(gone)}\nThe model does not see what is gone."
+
+
+def line_text(place: int, language: Language) -> str:
+    """Where a question stands in line."""
+    return IN_LINE[language == "zh"].format(place=place)
+
+
+def left_line_text(language: Language) -> str:
+    """What stands in the chat of who left the line."""
+    return LEFT_LINE[language == "zh"]
+
+
+def ending_text(reason: str | None, seconds: float | None, language: Language) -> str:
+    """Why an answer was ended, if a person should be told; else nothing.
+
+    Args:
+        reason: its finish reason, or None while it goes on.
+        seconds: what an answer may take.
+        language: of the page.
+    """
+    if reason not in ENDINGS:
+        return ""
+    return ENDINGS[reason][language == "zh"].format(seconds=f"{seconds or 0:,.0f}")
 
 
 def error_text(error: PageError, language: Language) -> str:

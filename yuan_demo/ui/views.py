@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from yuan_demo.core.budget import FittedPrompt, tokens_by_turn
 from yuan_demo.core.diff import diff, shared_prefix
+from yuan_demo.core.generation import Timings
 from yuan_demo.core.lint import Finding
 from yuan_demo.core.messages import Turn
 from yuan_demo.core.options import Policy
@@ -97,7 +98,8 @@ class PromptView:
             pinned: turns pinned by now; None for those that were when it was sent.
         """
         finish = answer.finish_reason or ("cancelled" if is_stopped else None)
-        speed = answer.timings.tokens_per_second if answer.timings else None
+        timings = answer.timings
+        speed = timings.tokens_per_second if timings else None
         return self._pack(
             mode="sent" if finish else "answering",
             bar=self._bar(len(answer.token_ids)),
@@ -106,6 +108,8 @@ class PromptView:
             finish=finish,
             seed=answer.seed,
             speed=speed and round(speed, 1),
+            place=answer.place,
+            work=_work(timings) if timings and timings.generated_tokens else None,
         )
 
     def _bar(self, answer: int = 0) -> dict[str, int]:
@@ -191,6 +195,17 @@ def _first_said(fitted: FittedPrompt) -> tuple[int, bool]:
     return number, len(segment.text) < len(message.content)
 
 
+def _work(timings: Timings) -> dict[str, Any]:
+    """What the prompt cost: tokens taken from the cache and computed, seconds to the first token
+    of the answer, and before that in line."""
+    return {
+        "reused": timings.reused_tokens,
+        "computed": timings.prompt_tokens - timings.reused_tokens,
+        "first": round(timings.prompt_seconds, 3),
+        "queue": round(timings.queue_seconds, 3),
+    }
+
+
 def _dropped(fitted: FittedPrompt) -> dict[str, Any] | None:
     """What had to go, and the tokens before and after it."""
     if not fitted.dropped_tokens:
@@ -231,7 +246,7 @@ def _plain(values: Mapping[str, object]) -> dict[str, Any]:
 
 
 def _change(prompt: Prompt, last_sent: Sequence[PromptToken] | None) -> dict[str, Any] | None:
-    """Against the last prompt and its answer: what an engine with a cache could reuse, and a diff.
+    """Against the last prompt and its answer: what is the same from the beginning, and a diff.
 
     Returns:
         `reuse` tokens from the beginning that are the same; `removed` and `added` counts; `new`

@@ -94,6 +94,13 @@ class Visitors:
                 self._pages.popitem(last=False)[1].cancelled.set()
             return visitor
 
+    def stop(self, session_hash: str) -> None:
+        """Nobody listens to the answer of a page any more: stop it, and keep the page."""
+        with self._lock:
+            visitor = self._pages.get(session_hash)
+        if visitor:
+            visitor.cancelled.set()
+
     def leave(self, session_hash: str | None) -> None:
         """The page was closed: stop its answer and forget it."""
         with self._lock:
