@@ -10,7 +10,7 @@ import torch
 from torch.testing import assert_close
 
 from yuan_demo.model.cached_model import CachedModel
-from yuan_demo.model.linear import PlainLinear
+from yuan_demo.model.linear import PlainLinear, make_linear
 from yuan_demo.model.modeling_yuan import YuanForCausalLM
 from yuan_demo.model.slot_model import SlotModel
 from yuan_demo.model.slot_rows import BLOCK
@@ -80,11 +80,10 @@ def expected(golden: Golden) -> torch.Tensor:
 
 
 def in_slots(model: YuanForCausalLM, slots: int = 3, positions: int = POSITIONS) -> SlotModel:
-    return SlotModel(model, slots, positions, PlainLinear)
+    return SlotModel(model, slots, positions, lambda matrix: make_linear(matrix, "auto"))
 
 
 def whole(model: YuanForCausalLM, ids: list[int]) -> torch.Tensor:
-    """Logits (T, V) of the model that the golden cases are checked with."""
     return model(torch.tensor([ids])).logits[0]
 
 
@@ -348,7 +347,8 @@ def held_bytes(*modules: torch.nn.Module) -> int:
     """Memory of all tensors of some modules, each storage once."""
     found: dict[int, int] = {}
     for part in (part for module in modules for part in module.modules()):
-        for tensor in (*part.parameters(recurse=False), *vars(part).values()):
+        own = (*part.parameters(recurse=False), *part.buffers(recurse=False))
+        for tensor in (*own, *vars(part).values()):
             if isinstance(tensor, torch.Tensor):
                 storage = tensor.untyped_storage()
                 found[storage.data_ptr()] = storage.nbytes()

@@ -177,12 +177,18 @@ class Scheduler:
             self._end_preparation()
         elif self._spare and not self._reading and not self._writing:
             self._seat_one(self._spare.pop())
-        under_way = Counter(request.client for request in (*self._reading, *self._writing))
-        line = sorted(self._waiting, key=lambda request: _turn(request, under_way))
+        line = self._line()
         while line and self._seat_one(line[0]):
-            self._waiting.remove(line.pop(0))
+            self._waiting.remove(line[0])
+            # Who has just got a slot comes after those who have none.
+            line = self._line()
         for number, request in enumerate(line, start=1):
             request.stand(number)
+
+    def _line(self) -> list[Request]:
+        """Those who wait, next one first."""
+        under_way = Counter(request.client for request in (*self._reading, *self._writing))
+        return sorted(self._waiting, key=lambda request: _turn(request, under_way))
 
     def _seat_one(self, request: Request) -> bool:
         """Gives a request a slot with what it can take over; False if all are taken."""
