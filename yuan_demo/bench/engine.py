@@ -86,15 +86,14 @@ def measure(settings: Settings, plan: Plan, shape: str | None, layers: int | Non
     loading = peaks("peak until the engine was ready")
     rival = Rival(other, subject.again()) if other else None
     bench = Bench(subject, plan, rival, loading)
-    parts = []
-    for name in plan.rows:
-        print(f"Measuring {name}.", flush=True)
+    title, parts = bench.title(settings.threads), []
+    print(title, flush=True)
+    for name in (*plan.rows, *(["soak"] if plan.soak else [])):
         parts.append(getattr(bench, name)())
-    if plan.soak:
-        print("Measuring the soak.", flush=True)
-        parts.append(bench.soak())
+        # At once: a run that is stopped has said what it knew.
+        print(f"\n{parts[-1].to_text()}\n", flush=True)
     subject.chat.engine.close(0.0)
-    return Report(bench.title(settings.threads), [], parts=parts)
+    return Report(title, [], parts=parts)
 
 
 class Bench:
