@@ -48,15 +48,16 @@ try:
         device_map=settings.device_map,
         offload_folder=settings.offload_folder,
     )
+    model = ChatModel(
+        loaded,
+        settings.context_window,
+        slots=settings.slots,
+        answer_seconds=settings.answer_seconds,
+        quantize=settings.quantize,
+    )
 except YuanDemoError as error:
     sys.exit(f"error: {error}")
 
-model = ChatModel(
-    loaded,
-    settings.context_window,
-    slots=settings.slots,
-    answer_seconds=settings.answer_seconds,
-)
 if (settings.context_window or 0) > model.context_window:
     print(f"--context-window is limited to {model.context_window}, all that this model has.")
 handlers = PageHandlers(model)

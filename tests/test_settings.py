@@ -22,6 +22,7 @@ EVERY_SETTING = [
     ("auth", "teacher:a:b", ("teacher", "a:b")),
     ("context-window", "64", 64),
     ("dtype", "bfloat16", "bfloat16"),
+    ("quantize", "int8", "int8"),
     ("device-map", '{"": "cpu"}', '{"": "cpu"}'),
     ("threads", "3", 3),
     ("offload-folder", "/somewhere", "/somewhere"),
@@ -49,7 +50,7 @@ def test_without_arguments_the_embedded_model_is_served_to_this_machine_only() -
     assert EMBEDDED_FOLDER == PROJECT / "assets" / "yuan2-embedded"
     assert (settings.host, settings.port, settings.share) == ("127.0.0.1", 7860, False)
     assert (settings.auth, settings.context_window, settings.offload_folder) == (None, None, None)
-    assert (settings.dtype, settings.device_map) == ("auto", "auto")
+    assert (settings.dtype, settings.quantize, settings.device_map) == ("auto", "none", "auto")
     assert (settings.slots, settings.answer_seconds) == (None, 600)
     assert settings.threads == max(1, available_cores() - 1)
 
@@ -114,6 +115,9 @@ def test_studio_is_reached_from_outside(environ: dict[str, str]) -> None:
         ("answer-seconds", "1.5", ["whole number"]),
         ("dtype", "int8", ["auto, bfloat16, float16, float32", "'int8'"]),
         ("dtype", "", ["''"]),
+        ("quantize", "int2", ["none, int8, int4", "'int2'", "Use none"]),
+        ("quantize", "INT8", ["'INT8'"]),
+        ("quantize", "", ["''"]),
         ("device-map", "{", ["valid JSON", "{"]),
         ("device-map", "[1]", ["an object", "[1]"]),
         ("device-map", "{}", ["an object"]),

@@ -23,6 +23,7 @@ DEFAULT_ANSWER_SECONDS = 600
 MOST_SLOTS = 256
 SMALLEST_CONTEXT_WINDOW = 64
 DTYPES = ("auto", "bfloat16", "float16", "float32")
+QUANTIZATIONS = ("none", "int8", "int4")
 
 _TRUE_WORDS = ("1", "true", "yes", "on")
 _FALSE_WORDS = ("0", "false", "no", "off", "")
@@ -54,6 +55,7 @@ class Settings:
         auth: name and password that visitors must give, or None.
         context_window: tokens of prompt and answer together; None for what the model was made for.
         dtype: "auto", "bfloat16", "float16" or "float32".
+        quantize: "none", "int8" or "int4": what the weights of linear layers are rounded to.
         device_map: "auto", a device, or a JSON object, as `load_checkpoint` takes it.
         threads: CPU threads of torch.
         offload_folder: where weights go that fit no memory, or None.
@@ -68,6 +70,7 @@ class Settings:
     auth: tuple[str, str] | None = field(repr=False)
     context_window: int | None
     dtype: str
+    quantize: str
     device_map: str
     threads: int
     offload_folder: str | None
@@ -98,6 +101,7 @@ def load_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
         auth=values("auth", _auth, None),
         context_window=values("context_window", _context_window, None),
         dtype=values("dtype", _dtype, "auto"),
+        quantize=values("quantize", _quantize, "none"),
         device_map=values("device_map", _device_map, "auto"),
         # One core stays free for the page: with all of them busy, keystrokes wait for tokens.
         threads=values("threads", _threads, max(1, available_cores() - 1)),
@@ -202,6 +206,12 @@ def _parser() -> argparse.ArgumentParser:
         "--dtype",
         metavar="DTYPE",
         help="number format of the weights: auto, bfloat16, float16 or float32 (default: auto)",
+    )
+    model.add_argument(
+        "--quantize",
+        metavar="KIND",
+        help="rounds the weights of linear layers to save memory and time: none, int8 (little is "
+        "lost) or int4 (on a CPU only; answers change) (default: none)",
     )
     model.add_argument(
         "--device-map",
@@ -347,6 +357,15 @@ def _dtype(value: str, name: str) -> str:
     if value not in DTYPES:
         raise SettingsError(
             f"{name} must be one of {', '.join(DTYPES)}; it is {value!r}. Use auto if in doubt."
+        )
+    return value
+
+
+def _quantize(value: str, name: str) -> str:
+    if value not in QUANTIZATIONS:
+        raise SettingsError(
+            f"{name} must be one of {', '.join(QUANTIZATIONS)}; it is {value!r}. "
+            f"Use none if in doubt, or int8 to save memory."
         )
     return value
 

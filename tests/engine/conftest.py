@@ -1,16 +1,20 @@
 """Doubles of a model: one that records what it is given, one that says what it is told to."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+from tests.engine.doubles import Visitor, WatchedNetwork
+from yuan_demo.core.sampling import SamplingParams
 from yuan_demo.engine.engine import Engine
 from yuan_demo.engine.networks import network_of
+from yuan_demo.engine.stepper import Stepper
 
 ENGINE_EOS = 1
+NO_EOS = -1
 
 
 class RecordingModel:
@@ -72,3 +76,41 @@ def scripted_engine(scripted: Callable[[Sequence[int]], ScriptedModel]) -> Calla
         return Engine(network_of(scripted(script), window), window, ENGINE_EOS)
 
     return build
+
+
+@pytest.fixture
+def watched(tiny_loaded: Any) -> Callable[..., WatchedNetwork]:
+    """The tiny model over so many slots, to be watched and broken."""
+    return lambda slots, window=256: WatchedNetwork(network_of(tiny_loaded.model, window, slots))
+
+
+@pytest.fixture
+def engine_over() -> Iterator[Callable[..., Engine]]:
+    """Makes an engine over a network; its answers end by their length only. Closed at the end."""
+    engines: list[Engine] = []
+
+    def build(
+        network: Any, stepper: type[Stepper] | Stepper = Stepper, chunk: int = 16, **kwargs: Any
+    ) -> Engine:
+        made = stepper(network) if isinstance(stepper, type) else stepper
+        window = network.positions - 1
+        engines.append(Engine(network, window, NO_EOS, stepper=made, **kwargs))
+        # Short, so that short prompts take several passes.
+        engines[-1]._scheduler.chunk = chunk
+        return engines[-1]
+
+    yield build
+    for engine in engines:
+        engine.close(0.0)
+
+
+@pytest.fixture
+def alone(
+    watched: Callable[..., WatchedNetwork], engine_over: Callable[..., Engine]
+) -> Callable[[Sequence[int], SamplingParams], list[int]]:
+    """What somebody gets who has an engine for himself."""
+
+    def ask(prompt: Sequence[int], params: SamplingParams) -> list[int]:
+        return Visitor(engine_over(watched(1), chunk=512), prompt, params).join().ids
+
+    return ask

@@ -1,16 +1,27 @@
-"""`python -m yuan_demo.bench start|ui|decode`: prints a table; `--json FILE` keeps all numbers."""
+"""`python -m yuan_demo.bench COMMAND`: prints a table; `--json FILE` keeps all numbers."""
 
 import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 
+from yuan_demo.bench import PARTS, SHAPES, BenchError
 from yuan_demo.bench.report import Report, machine
 from yuan_demo.core.errors import YuanDemoError
-from yuan_demo.settings import load_settings
+from yuan_demo.settings import available_cores, load_settings
 
-APP_FLAGS = ("model", "dtype", "device-map", "offload-folder", "context-window", "threads")
+APP_FLAGS = (
+    "model",
+    "dtype",
+    "quantize",
+    "device-map",
+    "offload-folder",
+    "context-window",
+    "slots",
+    "threads",
+)
 """Flags of app.py that change speed; here they mean the same."""
 
 
@@ -59,10 +70,46 @@ def _parser() -> argparse.ArgumentParser:
     ui.add_argument("--openings", type=_count, default=5, help="of the tab (default: 5)")
     ui.add_argument("--browser", metavar="FILE", help="a Chromium (default: the one on the PATH)")
 
-    decode = _add(commands, "decode", _decode, "tokens per second, beside model.generate")
-    decode.add_argument("--new-tokens", type=_count, default=128, help="per answer (default: 128)")
-    decode.add_argument("--prompt-tokens", type=_count, default=1024, help="read (default: 1024)")
-    decode.add_argument("--repeat", type=_count, default=5, help="pairs per row (default: 5)")
+    linear = _add(
+        commands,
+        "linear",
+        _linear,
+        "products of a 2B model by kind of linear layer; all cores unless --threads says otherwise",
+        flags=("dtype", "threads"),
+    )
+    linear.add_argument("--layers", type=_count, default=24, help="of the decoder (default: 24)")
+    linear.add_argument(
+        "--batches", type=_count, nargs="+", default=[1, 4], help="rows at a time (default: 1 4)"
+    )
+    linear.add_argument("--repeat", type=_count, default=10, help="passes (default: 10)")
+
+    engine = _add(commands, "engine", _engine, "tokens per second, first token, memory, roofline")
+    engine.add_argument("--shape", choices=SHAPES, help="a random model of that shape, no file")
+    engine.add_argument("--layers", type=_count, help="of the random model (default: all)")
+    engine.add_argument(
+        "--rows", type=_parts, metavar="LIST", help=f"of {','.join(PARTS)} (default: all)"
+    )
+    engine.add_argument(
+        "--contexts",
+        type=_count,
+        nargs="+",
+        help="tokens before the answers; without room in the window left out "
+        "(default: 16 1024 4096)",
+    )
+    engine.add_argument(
+        "--visitors", type=_count, nargs="+", help="how many ask at once (default: 1 4 16 64)"
+    )
+    engine.add_argument("--visitor-context", type=_count, help="before each (default: 16)")
+    engine.add_argument("--prefill", type=_count, nargs="+", help="tokens read (default: 1024)")
+    engine.add_argument("--new-tokens", type=_count, help="per answer (default: 64)")
+    engine.add_argument("--repeat", type=_count, help="measurements per figure (default: 3)")
+    engine.add_argument("--soak", type=_count, help="so many short requests (default: none)")
+    engine.add_argument(
+        "--against",
+        metavar="FILE",
+        help="time another implementation in turn: reference, no-cache, or a Python file with "
+        "load, prefill and decode (see yuan_demo/bench/against.py)",
+    )
     return parser
 
 
@@ -71,12 +118,14 @@ def _add(
     name: str,
     run: Callable[[argparse.Namespace, list[str]], Report],
     text: str,
+    *,
+    flags: Sequence[str] = APP_FLAGS,
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
     command.set_defaults(run=run)
     command.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there")
     app = command.add_argument_group("as app.py takes them")
-    for flag in APP_FLAGS:
+    for flag in flags:
         app.add_argument(f"--{flag}", metavar=flag.rpartition("-")[2].upper())
     return command
 
@@ -87,7 +136,7 @@ def app_flags(options: argparse.Namespace) -> list[str]:
     Raises:
         SettingsError: a value cannot work.
     """
-    values = {flag: getattr(options, flag.replace("-", "_")) for flag in APP_FLAGS}
+    values = {flag: getattr(options, flag.replace("-", "_"), None) for flag in APP_FLAGS}
     flags = [f"--{flag}={value}" for flag, value in values.items() if value is not None]
     load_settings(flags, os.environ)
     return flags
@@ -113,13 +162,35 @@ def _ui(options: argparse.Namespace, flags: list[str]) -> Report:
     )
 
 
-def _decode(options: argparse.Namespace, flags: list[str]) -> Report:
-    from yuan_demo.bench import decode
+def _engine(options: argparse.Namespace, flags: list[str]) -> Report:
+    from yuan_demo.bench import engine
 
-    return decode.measure(
-        load_settings(flags, os.environ),
-        new_tokens=options.new_tokens,
-        prompt_tokens=options.prompt_tokens,
+    if options.shape and options.model:
+        raise BenchError("--shape makes a random model, --model loads one; give one of the two.")
+    asked = {field.name: getattr(options, field.name) for field in fields(engine.Plan)}
+    plan = engine.Plan(**{name: value for name, value in asked.items() if value is not None})
+    return engine.measure(load_settings(flags, os.environ), plan, options.shape, options.layers)
+
+
+def _parts(text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := [name for name in names if name not in PARTS]:
+        raise argparse.ArgumentTypeError(
+            f"must be of {','.join(PARTS)}, separated by commas, but {unknown[0]!r} is none of them"
+        )
+    return names
+
+
+def _linear(options: argparse.Namespace, flags: list[str]) -> Report:
+    from yuan_demo.bench import linear
+    from yuan_demo.model.placement import parse_dtype
+
+    settings = load_settings(flags, os.environ)
+    return linear.measure(
+        dtype=parse_dtype("bfloat16" if settings.dtype == "auto" else settings.dtype),
+        threads=settings.threads if options.threads else available_cores(),
+        layers=options.layers,
+        batches=options.batches,
         repeat=options.repeat,
     )
 

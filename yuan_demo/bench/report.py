@@ -7,7 +7,7 @@ import platform
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from yuan_demo.settings import available_cores
@@ -25,28 +25,34 @@ class Report:
         rows: one mapping of column name to value per row; units are in the names.
         samples: every single measurement behind the rows, by name.
         notes: sentences that a reader of the numbers needs.
+        parts: what has columns of its own.
     """
 
     title: str
     rows: Sequence[Mapping[str, Cell]]
     samples: Mapping[str, Sequence[float]] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    parts: Sequence["Report"] = ()
 
     def to_text(self) -> str:
-        """A title, a table and the notes."""
-        return "\n".join([self.title, "", table(self.rows), *(f"\n{note}" for note in self.notes)])
+        """A title, a table and the notes; then the parts."""
+        own = [self.title, *(["", table(self.rows)] if self.rows else [])]
+        own += [f"\n{note}" for note in self.notes]
+        return "\n".join([*own, *(f"\n{part.to_text()}" for part in self.parts)])
 
     def to_json(self, settings: Mapping[str, object], surroundings: Mapping[str, Cell]) -> str:
         """All of it with what it was measured with and on."""
-        content = {
+        content = {"settings": settings, "machine": surroundings, **self._content()}
+        return json.dumps(content, indent=1, ensure_ascii=False, default=str)
+
+    def _content(self) -> dict[str, object]:
+        return {
             "title": self.title,
-            "settings": settings,
-            "machine": surroundings,
             "rows": self.rows,
             "notes": self.notes,
             "samples": self.samples,
+            "parts": [part._content() for part in self.parts],
         }
-        return json.dumps(content, indent=1, ensure_ascii=False, default=str)
 
 
 def percentile(values: Iterable[float], share: float) -> float:
@@ -110,10 +116,18 @@ def machine() -> dict[str, Cell]:
         "load, 1 minute": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
-        "torch": version("torch"),
-        "transformers": version("transformers"),
-        "gradio": version("gradio"),
+        "torch": _version("torch"),
+        "transformers": _version("transformers"),
+        "gradio": _version("gradio"),
     }
+
+
+def _version(package: str) -> str | None:
+    # A machine that only measures the engine need not have the page's packages.
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _cpu_name() -> str:

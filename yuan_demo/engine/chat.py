@@ -17,7 +17,7 @@ from yuan_demo.core.prompt import Origin, Prompt
 from yuan_demo.core.sampling import SamplingParams, in_range
 from yuan_demo.core.spelling import spell_answer
 from yuan_demo.engine.engine import Engine
-from yuan_demo.engine.networks import network_of
+from yuan_demo.engine.networks import network_of, stepper_of
 from yuan_demo.engine.sampler import draw_seed
 from yuan_demo.model.checkpoint import LoadedModel
 from yuan_demo.model.detokenizer import StreamingDetokenizer
@@ -64,6 +64,10 @@ class ChatModel:
         context_window: tokens that prompt and answer share; None takes all the model has.
         slots: conversations that are computed or kept at once; None takes what memory allows.
         answer_seconds: an answer that takes longer is ended; None for no limit.
+        quantize: "none", "int8" or "int4": how the weights are kept.
+
+    Raises:
+        SettingsError: the weights cannot be kept so on their device.
     """
 
     def __init__(
@@ -73,16 +77,22 @@ class ChatModel:
         *,
         slots: int | None = None,
         answer_seconds: float | None = None,
+        quantize: str = "none",
     ) -> None:
         self.loaded = loaded
         self.tokenizer = loaded.tokenizer
         self.answer_seconds = answer_seconds
         window = min(context_window or loaded.context_length, loaded.context_length)
-        self.engine = Engine(
-            network_of(loaded.model, window, slots),
-            window,
+        network, eod = (
+            network_of(loaded.model, window, slots, quantize),
             loaded.tokenizer.eod_token_id,
+        )
+        self.engine = Engine(
+            network,
+            window,
+            eod,
             answer_seconds=answer_seconds,
+            stepper=stepper_of(network, eod),
         )
 
     @property
@@ -174,9 +184,9 @@ class ChatModel:
         params = replace(params, max_new_tokens=fitted.budget.reserved)
         if not params.greedy and params.seed is None:
             params = replace(params, seed=draw_seed())
-        answer = Answer(fitted, seed=None if params.greedy else params.seed)
-        yield answer
-        for answer in self._generate(answer, params, cancelled, client):
+        first = answer = Answer(fitted, seed=None if params.greedy else params.seed)
+        yield first
+        for answer in self._generate(first, params, cancelled, client):
             yield answer
         if answer.finish_reason in ("stop", "length"):
             self._prepare_next((*messages, Message("assistant", answer.text)), options)

@@ -18,6 +18,9 @@ Kind = Literal["answer", "read", "prepare"]
 asked for, while nobody waits."""
 
 
+_NOTHING_YET = Timings(0, 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """Of a prompt that was read, and of what was to follow it.
@@ -81,7 +84,7 @@ class Request:
     place: int = 0
     logprobs: list[float] = field(default_factory=list)
     candidates: tuple[tuple[int, float], ...] = ()
-    timings: Timings = Timings(0, 0.0)
+    timings: Timings = _NOTHING_YET
     submitted: float = field(default_factory=perf_counter)
     _began: float = 0.0
     _first: float = 0.0
@@ -151,7 +154,8 @@ class Request:
 
     def logits_wanted(self, end: int) -> int:
         """Of how many of the last tokens of a pass that ends there."""
-        return end - self.computed if self.computed >= len(self.prompt) else 1
+        is_rated = self.kind == "read" and self.computed >= len(self.prompt)
+        return end - self.computed if is_rated else 1
 
     def rate(self, logits: torch.Tensor) -> None:
         """Takes the logits of a pass of a reading."""

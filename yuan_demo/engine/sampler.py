@@ -85,6 +85,43 @@ class SamplingRows:
             getattr(self, name).copy_(getattr(other, name))
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The tokens of B rows, and from what they were chosen.
+
+    Attributes:
+        ids: (B, 1) int64.
+        order: the K tokens looked at, best first, (B, K).
+        weights: their probabilities after the settings, (B, K).
+    """
+
+    ids: torch.Tensor
+    order: torch.Tensor
+    weights: torch.Tensor
+
+
+def choose(
+    logits: torch.Tensor,
+    rows: SamplingRows,
+    draw: torch.Tensor,
+    *,
+    seen: torch.Tensor | None = None,
+    wide: bool = False,
+) -> Chosen:
+    """Chooses a token per row, and says nothing about it; arguments as those of `sample`."""
+    weighed = logits if seen is None else _penalized(logits, seen, rows.penalty)
+    if wide:
+        best, order = weighed.sort(-1, descending=True)
+    else:
+        best, order = _top(weighed, min(NARROW, logits.shape[-1]))
+    weights = _weights(best / rows.temperature, rows)
+    greedy = weighed.argmax(-1, keepdim=True)
+    drawn = order.gather(-1, _draw(weights, draw))
+    ids = torch.where(rows.greedy[:, None], greedy, drawn)
+    weights = torch.where(rows.greedy[:, None], (order == greedy).float(), weights)
+    return Chosen(ids, order, weights)
+
+
 def sample(
     logits: torch.Tensor,
     rows: SamplingRows,
@@ -109,21 +146,12 @@ def sample(
         exactly below 2^24.
     """
     log_total = logits.logsumexp(-1, keepdim=True)
-    weighed = logits if seen is None else _penalized(logits, seen, rows.penalty)
-    if wide:
-        best, order = weighed.sort(-1, descending=True)
-    else:
-        best, order = _top(weighed, min(NARROW, logits.shape[-1]))
+    choice = choose(logits, rows, draw, seen=seen, wide=wide)
+    chosen = choice.ids
     if seen is None:
-        candidates = order[:, :CANDIDATES]
+        candidates = choice.order[:, :CANDIDATES]
     else:
         candidates = _top(logits, min(CANDIDATES, logits.shape[-1]))[1]
-    weights = _weights(best / rows.temperature, rows)
-    chosen = order.gather(-1, _draw(weights, draw))
-    greedy = weighed.argmax(-1, keepdim=True)
-    chosen = torch.where(rows.greedy[:, None], greedy, chosen)
-
-    weights = torch.where(rows.greedy[:, None], (order == greedy).float(), weights)
     own = logits.gather(-1, chosen)
     entropy = log_total - ((logits - log_total).exp() * logits).sum(-1, keepdim=True)
     return torch.cat(
@@ -135,7 +163,7 @@ def sample(
             logits[:, eos_token_id, None] - log_total,
             candidates.float(),
             logits.gather(-1, candidates) - log_total,
-            _weights_of(candidates, order, weights, logits.shape[-1]),
+            _weights_of(candidates, choice.order, choice.weights, logits.shape[-1]),
         ],
         dim=-1,
     )

@@ -71,6 +71,7 @@ class Scheduler:
         self._thread: threading.Thread | None = None
         self._arrived: list[Request] = []
         self._waiting: list[Request] = []
+        self._spare: list[Request] = []
         self._reading: list[Request] = []
         self._writing: list[Request] = []
         self._batch: list[Request] = []
@@ -113,7 +114,7 @@ class Scheduler:
     @property
     def waiting(self) -> int:
         """Requests in line."""
-        return len(self._waiting) + len(self._arrived)
+        return sum(request.kind != "prepare" for request in (*self._waiting, *self._arrived))
 
     @property
     def kept_tokens(self) -> int:
@@ -141,13 +142,18 @@ class Scheduler:
     def _wait_for_work(self) -> bool:
         """Waits for something to do; False ends the thread."""
         with self._wake:
-            while not (self._arrived or self._waiting or self._reading or self._writing):
+            while not (
+                self._arrived or self._waiting or self._spare or self._reading or self._writing
+            ):
                 is_over = self._closes_at is not None or self.fault is not None
                 if is_over or not (self._wake.wait(IDLE_SECONDS) or self._arrived):
                     self._thread = None
                     return False
-            self._waiting += self._arrived
+            self._waiting += [request for request in self._arrived if request.kind != "prepare"]
+            self._spare += [request for request in self._arrived if request.kind == "prepare"]
             self._arrived.clear()
+        # The oldest are the least likely to be asked for still.
+        del self._spare[: -self._network.slots]
         return True
 
     def _end_those_who_left(self) -> None:
@@ -166,40 +172,43 @@ class Scheduler:
                 self._leave(request, reason)
 
     def _seat(self) -> None:
-        """Gives slots to those in line."""
-        under_way = Counter(request.client for request in (*self._reading, *self._writing))
-        line = sorted(self._waiting, key=lambda request: _turn(request, under_way))
-        while line:
-            request = line[0]
-            if request.kind == "prepare" and (self._writing or self._reading or len(line) > 1):
-                # Nobody waits for it: it comes when there is nothing else to do, or not at all.
-                request.end("cancelled")
-                self._leave(request, "cancelled")
-                line.pop(0)
-                continue
-            place = self._pool.take(request.prompt)
-            if place is None:
-                if self._end_preparations():
-                    continue
-                break
-            line.pop(0)
-            self._waiting.remove(request)
-            if place.source != place.slot:
-                self._network.copy(place.source, place.slot, place.reused)
-            request.seat(place.slot, place.reused)
-            self._metrics.seated(len(request.prompt), place.reused, request.timings.queue_seconds)
-            if request.kind == "answer":
-                self._stepper.seat(request)
-            self._reading.append(request)
+        """Gives slots to those in line; with nobody in line, to what may be asked for next."""
+        if self._waiting:
+            self._end_preparation()
+        elif self._spare and not self._reading and not self._writing:
+            self._seat_one(self._spare.pop())
+        line = self._line()
+        while line and self._seat_one(line[0]):
+            self._waiting.remove(line[0])
+            # Who has just got a slot comes after those who have none.
+            line = self._line()
         for number, request in enumerate(line, start=1):
             request.stand(number)
 
-    def _end_preparations(self) -> bool:
-        found = [request for request in self._reading if request.kind == "prepare"]
-        for request in found:
+    def _line(self) -> list[Request]:
+        """Those who wait, next one first."""
+        under_way = Counter(request.client for request in (*self._reading, *self._writing))
+        return sorted(self._waiting, key=lambda request: _turn(request, under_way))
+
+    def _seat_one(self, request: Request) -> bool:
+        """Gives a request a slot with what it can take over; False if all are taken."""
+        place = self._pool.take(request.prompt)
+        if place is None:
+            return False
+        if place.source != place.slot:
+            self._network.copy(place.source, place.slot, place.reused)
+        request.seat(place.slot, place.reused)
+        self._metrics.seated(len(request.prompt), place.reused, request.timings.queue_seconds)
+        if request.kind == "answer":
+            self._stepper.seat(request)
+        self._reading.append(request)
+        return True
+
+    def _end_preparation(self) -> None:
+        """Makes way for somebody who waits; what is computed stays in its slot."""
+        for request in [request for request in self._reading if request.kind == "prepare"]:
             request.end("cancelled")
             self._leave(request, "cancelled")
-        return bool(found)
 
     # --- writing: decode steps ------------------------------------------------------------------
 
@@ -338,9 +347,8 @@ class Scheduler:
 
 def _turn(request: Request, under_way: Counter[str | None]) -> tuple[object, ...]:
     """Sorts the line: answers before readings, then who has none under way, then who came first."""
-    kinds = ("answer", "read", "prepare")
     busy = under_way[request.client] if request.client is not None else 0
-    return kinds.index(request.kind), busy, request.submitted
+    return request.kind != "answer", busy, request.submitted
 
 
 def _free_memory() -> None:

@@ -58,6 +58,8 @@ class SlotPool:
     @property
     def kept_tokens(self) -> int:
         """Tokens that could be taken over, in all slots."""
+        if self._block is None:
+            return 0
         return sum(len(slot.ids) for slot in self._slots)
 
     def take(self, ids: Sequence[int]) -> Place | None:
@@ -68,8 +70,16 @@ class SlotPool:
         free = [slot for slot in self._slots if not slot.is_taken]
         if not free:
             return None
-        source = max(self._slots, key=lambda slot: self._usable(slot, ids))
-        reused = self._usable(source, ids)
+        # Of equal beginnings the one that can go on where it is: a copy would push another out.
+        usable = {slot.index: self._usable(slot, ids) for slot in self._slots}
+        source = max(
+            self._slots,
+            key=lambda slot: (
+                usable[slot.index],
+                not slot.is_taken and usable[slot.index] == len(slot.ids),
+            ),
+        )
+        reused = usable[source.index]
         if reused < MIN_REUSED:
             source, reused = min(free, key=_age), 0
             target = source

@@ -62,11 +62,12 @@ class Stepper:
 
     depth = 0
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, *, spare_slots: int = 0) -> None:
         self._network = network
+        self._all_slots = network.slots + spare_slots
         device = network.head_device
         # By position, not by step: whatever is computed again draws the same number again.
-        self._draws = torch.zeros(network.slots, network.positions + 1, device=device)
+        self._draws = torch.zeros(self._all_slots, network.positions + 1, device=device)
         self._seen: torch.Tensor | None = None
         self._ids = torch.zeros(0, dtype=torch.int64, device=device)
         self._slots: list[int] = []
@@ -83,11 +84,9 @@ class Stepper:
             start = len(request.prompt)
             self._draws[request.slot, start : start + count] = numbers
         if params.repetition_penalty != 1:
-            if self._seen is None:
-                shape = (self._network.slots, self._network.vocab_size)
-                self._seen = torch.zeros(shape, dtype=torch.bool, device=self._draws.device)
-            self._seen[request.slot] = False
-            self._seen[request.slot, torch.tensor(request.ids, device=self._seen.device)] = True
+            seen = self._seen_tokens()
+            seen[request.slot] = False
+            seen[request.slot, torch.tensor(request.ids, device=seen.device)] = True
 
     def first(self, request: Request, logits: torch.Tensor) -> Choice:
         """Chooses the token behind all that a request has; logits (1, V)."""
@@ -134,6 +133,13 @@ class Stepper:
         if self._is_penalized:
             self._seen[slots, self._ids] = True
         return Pending(packed)
+
+    def _seen_tokens(self) -> torch.Tensor:
+        """Which tokens each slot has, (S, V) bool; made when a row first asks for it."""
+        if self._seen is None:
+            shape = (self._all_slots, self._network.vocab_size)
+            self._seen = torch.zeros(shape, dtype=torch.bool, device=self._draws.device)
+        return self._seen
 
     def warm_up(self, report: Callable[[str], None]) -> None:
         """Prepares for batches of every size; there is nothing to prepare here."""

@@ -18,6 +18,7 @@ n heads of size d = H / n, V `vocab_size`.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
@@ -133,19 +134,26 @@ class SlotModel(nn.Module):
         super().__init__()
         config = model.config
         self.slots, self.positions, self.vocab_size = slots, positions, config.vocab_size
+        # One slot more, for rows of a captured batch that nobody is in.
+        self.scratch_slot = slots
         self.eps = config.rms_norm_eps
         self.embedding = model.model.embed_tokens.weight
         self.norm = model.model.norm.weight
         self.layers = nn.ModuleList(
-            SlotLayer(layer, config, slots, positions, make_linear) for layer in model.model.layers
+            SlotLayer(layer, config, slots + 1, positions, make_linear)
+            for layer in model.model.layers
         )
-        self.head = _make_head(model, make_linear)
+        self.head = make_linear(model.lm_head.weight.detach())
         self.head_device = model.lm_head.weight.device
         self.rotary = _rotary(config.head_dim, positions)
         self._rotary_on = {
             device: self.rotary.to(device) for device in {layer.device for layer in self.layers}
         }
         self.requires_grad_(False)
+        if self.head_device.type == "cuda":
+            # cuDNN's attention makes a plan for every new length of a prompt: 100 ms to 1 s before
+            # the first token (H100, torch 2.11), where the other kernels take what comes.
+            torch.backends.cuda.enable_cudnn_sdp(False)
 
     @property
     def bytes_of_slots(self) -> int:
@@ -187,12 +195,27 @@ class SlotModel(nn.Module):
             Logits after each, (B, V) in float32.
         """
         hidden = F.embedding(ids.to(self.embedding.device), self.embedding)
+        if len(slots) == 1:
+            slot, position = slots[0], positions[0]
+            return self.logits(
+                self._through(hidden, lambda rotary: Stretch(slot, position, 1, rotary))
+            )
         return self.logits(self._through(hidden, lambda rotary: Batch(slots, positions, rotary)))
 
     def copy(self, source: int, target: int, count: int) -> None:
         """Copies the first `count` tokens of a slot to another one."""
         for layer in self.layers:
             layer.copy(source, target, count)
+
+    def stages(self) -> list[tuple[torch.device, list[SlotLayer]]]:
+        """Layers that follow each other on one device, in order."""
+        groups = groupby(self.layers, key=lambda layer: layer.device)
+        return [(device, list(layers)) for device, layers in groups]
+
+    def rotary_on(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cosines and sines of all positions, (C, d / 2) each, on a device."""
+        cos, sin = self.rotary.to(device)
+        return cos, sin
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits (R, V) in float32 of hidden states (R, H) behind the last layer."""
@@ -223,18 +246,13 @@ def _fuse(make_linear: MakeLinear, *parts: nn.Linear | torch.Tensor) -> nn.Modul
     matrices = [part.weight if isinstance(part, nn.Linear) else part for part in parts]
     joined = torch.cat([matrix.detach() for matrix in matrices])
     linear = make_linear(joined)
-    is_kept = getattr(linear, "weight", None) is joined
+    kept = getattr(linear, "weight", None)
+    is_kept = kept is not None and kept.data_ptr() == joined.data_ptr()
     rows = joined.split([len(matrix) for matrix in matrices])
     for part, own in zip(parts, rows, strict=True):
         if isinstance(part, nn.Linear):
             part.weight.data = own if is_kept else own.new_empty(0)
     return linear
-
-
-def _make_head(model: YuanForCausalLM, make_linear: MakeLinear) -> nn.Module:
-    """The head; a tied one is made anew only if it is not multiplied with as it is stored."""
-    weight = model.lm_head.weight.detach()
-    return make_linear(weight)
 
 
 def _rotary(head_dim: int, positions: int) -> torch.Tensor:
@@ -253,6 +271,10 @@ def _rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.
 
 def _norm(hidden: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
     """Root mean square norm: the mean in float32, the weight after the cast back."""
+    if hidden.dtype == torch.float32 or hidden.is_cuda:
+        # One operation instead of six. In half precision it rounds once, where the model does so
+        # twice; the kernels of a decode step do the same.
+        return F.rms_norm(hidden, weight.shape, weight, eps)
     wide = hidden.float()
     wide = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps)
     return wide.to(hidden.dtype) * weight

@@ -60,7 +60,7 @@ class Rows(Protocol):
 
 
 class Stretch:
-    """Tokens that follow each other in one slot: a part of a prompt.
+    """Tokens that follow each other in one slot: a part of a prompt, or one more token.
 
     Args:
         slot: where the conversation is.
@@ -72,21 +72,27 @@ class Stretch:
     def __init__(self, slot: int, start: int, count: int, rotary: torch.Tensor) -> None:
         self._slot, self._start, self._end = slot, start, start + count
         self.cos, self.sin = rotary[:, start : self._end, None]
-        device = rotary.device
-        self._blocks = torch.arange(start // BLOCK, (self._end - 1) // BLOCK + 1, device=device)
-        last = (self._blocks * BLOCK + BLOCK - 1).clamp(max=self._end - 1)
-        self._last_of_block = last - start
-        all_visible = torch.ones(count, self._end, dtype=torch.bool, device=device)
-        self._visible = all_visible.tril(start)
+        self._visible: torch.Tensor | None = None
+        # A single token, which is what a step for one visitor is, sees everything and is in one
+        # block: plain numbers instead of tensors of them save 1 ms of 7 in a step of 8 layers.
+        self._blocks: int | torch.Tensor = start // BLOCK
+        self._last_of_block: slice | torch.Tensor = slice(0, 1)
+        if count > 1:
+            device = rotary.device
+            blocks = torch.arange(start // BLOCK, (self._end - 1) // BLOCK + 1, device=device)
+            self._blocks = blocks
+            self._last_of_block = (blocks * BLOCK + BLOCK - 1).clamp(max=self._end - 1) - start
+            all_visible = torch.ones(count, self._end, dtype=torch.bool, device=device)
+            self._visible = all_visible.tril(start)
 
     def exchange(self, state: torch.Tensor, current: torch.Tensor) -> torch.Tensor:
         """See `Rows`."""
         current = current.to(state.dtype)
         if self._start:
-            before = state[self._slot, (self._start - 1) // BLOCK]
+            before = state[self._slot, (self._start - 1) // BLOCK][None]
         else:
-            before = torch.zeros_like(state[0, 0])
-        previous = torch.cat([before[None], current[:-1]])
+            before = torch.zeros_like(state[0, :1])
+        previous = torch.cat([before, current[:-1]])
         state[self._slot, self._blocks] = current[self._last_of_block]
         return previous
 
