@@ -179,7 +179,6 @@ class Scheduler:
             self._seat_one(self._spare.pop())
         line = self._line()
         while line and self._seat_one(line[0]):
-            self._waiting.remove(line[0])
             # Who has just got a slot comes after those who have none.
             line = self._line()
         for number, request in enumerate(line, start=1):
@@ -195,13 +194,19 @@ class Scheduler:
         place = self._pool.take(request.prompt)
         if place is None:
             return False
-        if place.source != place.slot:
-            self._network.copy(place.source, place.slot, place.reused)
+        if request in self._waiting:
+            self._waiting.remove(request)
         request.seat(place.slot, place.reused)
         self._metrics.seated(len(request.prompt), place.reused, request.timings.queue_seconds)
-        if request.kind == "answer":
-            self._stepper.seat(request)
         self._reading.append(request)
+        try:
+            if place.source != place.slot:
+                self._network.copy(place.source, place.slot, place.reused)
+            if request.kind == "answer":
+                self._stepper.seat(request)
+        except Exception as error:
+            # Nobody else's: what is copied is only read, and its slot is given back empty.
+            self._fail(error, [request])
         return True
 
     def _end_preparation(self) -> None:
@@ -341,8 +346,11 @@ class Scheduler:
         if request in self._writing:
             self._writing.remove(request)
             self._reading.append(request)
-        if request.kind == "answer":
-            self._stepper.seat(request)
+        try:
+            if request.kind == "answer":
+                self._stepper.seat(request)
+        except Exception as error:
+            self._end_with([request], failure_of(error))
 
 
 def _turn(request: Request, under_way: Counter[str | None]) -> tuple[object, ...]:
