@@ -135,6 +135,7 @@ class Scheduler:
             except Exception as error:
                 # Not of a pass, which are looked after where they are made: of the loop itself.
                 logger.exception("the engine's loop failed")
+                self._pending, self._batch = None, []
                 self._fail(error, [*self._reading, *self._writing])
             waiting, running = len(self._waiting), self.running
             self._metrics.state(running, waiting, self._pool.kept_tokens)
@@ -239,7 +240,7 @@ class Scheduler:
             self._failures = 0
         except Exception as error:
             self._pending, self._batch = None, []
-            self._fail(error, list(self._writing))
+            self._fail(error, list(self._writing), is_step=True)
 
     def _take(self) -> None:
         """Hands out the tokens of the step that is under way."""
@@ -309,7 +310,7 @@ class Scheduler:
             request.slot = -1
         self._metrics.ended(request.kind, outcome, request.timings)
 
-    def _fail(self, error: Exception, requests: list[Request]) -> None:
+    def _fail(self, error: Exception, requests: list[Request], *, is_step: bool = False) -> None:
         """A pass for some requests failed: ends as few of them as it can, others go on."""
         failure = failure_of(error)
         self._metrics.failed(failure)
@@ -328,7 +329,8 @@ class Scheduler:
             _free_memory()
             # The latest goes: it made the others' memory too small.
             ended = requests[-1:]
-        elif self._stepper.simplify(error):
+        # In the middle of a batch that did not fail the way of stepping cannot be changed.
+        elif is_step and self._stepper.simplify(error):
             ended = []
         self._end_with(ended, failure)
         for request in requests:
