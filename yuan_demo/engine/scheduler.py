@@ -42,7 +42,7 @@ def _close_all() -> None:
 
 
 MAX_FAILURES = 3
-"""Passes that fail one after the other before the engine says that it cannot go on."""
+"""Passes that break one after the other before the engine says that it cannot go on."""
 
 
 class Scheduler:
@@ -314,7 +314,9 @@ class Scheduler:
         """A pass for some requests failed: ends as few of them as it can, others go on."""
         failure = failure_of(error)
         self._metrics.failed(failure)
-        self._failures += 1
+        # Each of these ends one, so it cannot go on for ever; the next one's prompt may be shorter.
+        if failure is not Failure.MEMORY or not requests:
+            self._failures += 1
         if failure is Failure.LOST or self._failures >= MAX_FAILURES:
             logger.error("the engine stops: %s", failure, exc_info=error)
             with self._wake:
