@@ -143,10 +143,12 @@ class Scheduler:
     def _wait_for_work(self) -> bool:
         """Waits for something to do; False ends the thread."""
         with self._wake:
-            while not (
-                self._arrived or self._waiting or self._spare or self._reading or self._writing
-            ):
+            while True:
                 is_over = self._closes_at is not None or self.fault is not None
+                if is_over:
+                    self._spare.clear()
+                if self._arrived or self._waiting or self._spare or self._reading or self._writing:
+                    break
                 if is_over or not (self._wake.wait(IDLE_SECONDS) or self._arrived):
                     self._thread = None
                     return False
@@ -323,6 +325,7 @@ class Scheduler:
                 self.fault = failure if failure is Failure.LOST else Failure.BROKEN
                 self._waiting += self._arrived
                 self._arrived.clear()
+            self._pending, self._batch = None, []
             self._end_with([*self._waiting, *self._reading, *self._writing], self.fault)
             return
         logger.warning("a forward pass failed: %s", failure, exc_info=error)
