@@ -255,7 +255,8 @@ class Scheduler:
             if not request.has_ended:
                 taken += 1
                 self._add(request, token_id, scores)
-        self._metrics.stepped(taken)
+        self._metrics.stepped()
+        self._metrics.generated(taken)
 
     def _add(self, request: Request, token_id: int, scores: object) -> None:
         reason = request.add(token_id, scores)
@@ -294,8 +295,8 @@ class Scheduler:
         if request.kind == "answer":
             self._reading.remove(request)
             self._writing.append(request)
+            self._metrics.generated(1)
             self._add(request, *self._stepper.first(request, logits))
-            self._metrics.stepped(1)
         else:
             request.finish_reading()
             self._leave(request, "stop")
