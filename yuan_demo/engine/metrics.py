@@ -47,9 +47,12 @@ class EngineMetrics:
         self._prompt.labels("computed").inc(prompt_tokens - reused_tokens)
         self._queue.observe(queue_seconds)
 
-    def stepped(self, tokens: int) -> None:
-        """A decode step gave so many tokens."""
+    def stepped(self) -> None:
+        """A decode step was taken."""
         self._steps.inc()
+
+    def generated(self, tokens: int) -> None:
+        """So many tokens were chosen, behind a prompt or in a decode step."""
         self._generated.inc(tokens)
 
     def failed(self, kind: str) -> None:

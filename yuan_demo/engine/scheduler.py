@@ -42,7 +42,7 @@ def _close_all() -> None:
 
 
 MAX_FAILURES = 3
-"""Passes that fail one after the other before the engine says that it cannot go on."""
+"""Passes that break one after the other before the engine says that it cannot go on."""
 
 
 class Scheduler:
@@ -135,6 +135,7 @@ class Scheduler:
             except Exception as error:
                 # Not of a pass, which are looked after where they are made: of the loop itself.
                 logger.exception("the engine's loop failed")
+                self._pending, self._batch = None, []
                 self._fail(error, [*self._reading, *self._writing])
             waiting, running = len(self._waiting), self.running
             self._metrics.state(running, waiting, self._pool.kept_tokens)
@@ -142,10 +143,12 @@ class Scheduler:
     def _wait_for_work(self) -> bool:
         """Waits for something to do; False ends the thread."""
         with self._wake:
-            while not (
-                self._arrived or self._waiting or self._spare or self._reading or self._writing
-            ):
+            while True:
                 is_over = self._closes_at is not None or self.fault is not None
+                if is_over:
+                    self._spare.clear()
+                if self._arrived or self._waiting or self._spare or self._reading or self._writing:
+                    break
                 if is_over or not (self._wake.wait(IDLE_SECONDS) or self._arrived):
                     self._thread = None
                     return False
@@ -179,7 +182,6 @@ class Scheduler:
             self._seat_one(self._spare.pop())
         line = self._line()
         while line and self._seat_one(line[0]):
-            self._waiting.remove(line[0])
             # Who has just got a slot comes after those who have none.
             line = self._line()
         for number, request in enumerate(line, start=1):
@@ -195,13 +197,19 @@ class Scheduler:
         place = self._pool.take(request.prompt)
         if place is None:
             return False
-        if place.source != place.slot:
-            self._network.copy(place.source, place.slot, place.reused)
+        if request in self._waiting:
+            self._waiting.remove(request)
         request.seat(place.slot, place.reused)
         self._metrics.seated(len(request.prompt), place.reused, request.timings.queue_seconds)
-        if request.kind == "answer":
-            self._stepper.seat(request)
         self._reading.append(request)
+        try:
+            if place.source != place.slot:
+                self._network.copy(place.source, place.slot, place.reused)
+            if request.kind == "answer":
+                self._stepper.seat(request)
+        except Exception as error:
+            # Nobody else's: what is copied is only read, and its slot is given back empty.
+            self._fail(error, [request])
         return True
 
     def _end_preparation(self) -> None:
@@ -234,7 +242,7 @@ class Scheduler:
             self._failures = 0
         except Exception as error:
             self._pending, self._batch = None, []
-            self._fail(error, list(self._writing))
+            self._fail(error, list(self._writing), is_step=True)
 
     def _take(self) -> None:
         """Hands out the tokens of the step that is under way."""
@@ -247,7 +255,8 @@ class Scheduler:
             if not request.has_ended:
                 taken += 1
                 self._add(request, token_id, scores)
-        self._metrics.stepped(taken)
+        self._metrics.stepped()
+        self._metrics.generated(taken)
 
     def _add(self, request: Request, token_id: int, scores: object) -> None:
         reason = request.add(token_id, scores)
@@ -286,8 +295,8 @@ class Scheduler:
         if request.kind == "answer":
             self._reading.remove(request)
             self._writing.append(request)
+            self._metrics.generated(1)
             self._add(request, *self._stepper.first(request, logits))
-            self._metrics.stepped(1)
         else:
             request.finish_reading()
             self._leave(request, "stop")
@@ -304,17 +313,20 @@ class Scheduler:
             request.slot = -1
         self._metrics.ended(request.kind, outcome, request.timings)
 
-    def _fail(self, error: Exception, requests: list[Request]) -> None:
+    def _fail(self, error: Exception, requests: list[Request], *, is_step: bool = False) -> None:
         """A pass for some requests failed: ends as few of them as it can, others go on."""
         failure = failure_of(error)
         self._metrics.failed(failure)
-        self._failures += 1
+        # Each of these ends one, so it cannot go on for ever; the next one's prompt may be shorter.
+        if failure is not Failure.MEMORY or not requests:
+            self._failures += 1
         if failure is Failure.LOST or self._failures >= MAX_FAILURES:
             logger.error("the engine stops: %s", failure, exc_info=error)
             with self._wake:
                 self.fault = failure if failure is Failure.LOST else Failure.BROKEN
                 self._waiting += self._arrived
                 self._arrived.clear()
+            self._pending, self._batch = None, []
             self._end_with([*self._waiting, *self._reading, *self._writing], self.fault)
             return
         logger.warning("a forward pass failed: %s", failure, exc_info=error)
@@ -323,7 +335,8 @@ class Scheduler:
             _free_memory()
             # The latest goes: it made the others' memory too small.
             ended = requests[-1:]
-        elif self._stepper.simplify(error):
+        # In the middle of a batch that did not fail the way of stepping cannot be changed.
+        elif is_step and self._stepper.simplify(error):
             ended = []
         self._end_with(ended, failure)
         for request in requests:
@@ -341,8 +354,11 @@ class Scheduler:
         if request in self._writing:
             self._writing.remove(request)
             self._reading.append(request)
-        if request.kind == "answer":
-            self._stepper.seat(request)
+        try:
+            if request.kind == "answer":
+                self._stepper.seat(request)
+        except Exception as error:
+            self._end_with([request], failure_of(error))
 
 
 def _turn(request: Request, under_way: Counter[str | None]) -> tuple[object, ...]:
