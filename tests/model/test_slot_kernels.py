@@ -5,6 +5,7 @@ so this file runs itself once more in a process of its own, and only there are t
 """
 
 import importlib.util
+import inspect
 import os
 import subprocess
 import sys
@@ -50,6 +51,28 @@ def test_kernels_in_the_interpreter():
 
 
 interpreted = pytest.mark.skipif(not INTERPRETED, reason="runs in a process of its own")
+
+
+class StrictKernel:
+    """Refuses arguments that a kernel does not name, as the compiler does; the interpreter takes
+    anything, and let one through that no GPU would have run."""
+
+    def __init__(self, kernel):
+        self._kernel = kernel
+
+    def __getitem__(self, grid):
+        def launch(*values, **named):
+            known = {*inspect.signature(self._kernel.fn).parameters}
+            unknown = named.keys() - known - {"num_warps", "num_stages", "launch_pdl"}
+            assert not unknown, f"{self._kernel.fn.__name__} has no {unknown}"
+            return self._kernel[grid](*values, **named)
+
+        return launch
+
+
+if INTERPRETED:
+    for name in [name for name in vars(slot_kernels) if name.endswith("_kernel")]:
+        setattr(slot_kernels, name, StrictKernel(getattr(slot_kernels, name)))
 
 
 def dense(matrix):
