@@ -7,7 +7,7 @@ from typing import Any
 
 from assets.recipe.dialogues.grammar import capitalised
 from assets.recipe.dialogues.knowledge import Language, read_json, read_rows
-from assets.recipe.dialogues.wording import Turn, exchange, template_from, worded
+from assets.recipe.dialogues.wording import Turn, ask_template, exchange, worded
 
 
 def questions(rng: Random, language: Language) -> list[Turn]:
@@ -19,7 +19,7 @@ def listed_exchange(rng: Random, language: Language, table: str, **slots: object
     """One turn of a table whose entries list their own `asks` and `answers`."""
     entry = weighted_entry(rng, table, language)
     return Turn(
-        worded(rng, language, template_from(rng, entry["asks"]), **slots),
+        worded(rng, language, ask_template(rng, language, entry), **slots),
         rng.choice(entry["answers"]),
     )
 
