@@ -102,6 +102,4 @@ def _known_terms() -> frozenset[str]:
     terms = {row[name] for table, names in columns for row in read_rows(table) for name in names}
     terms |= {word for pair_ in vocabulary() for word in pair_}
     asked = " ".join(ask for entry in read_json("questions")["en"] for ask in entry["asks"])
-    return frozenset(term.lower().removeprefix("the ") for term in terms) | {
-        *asked.lower().split()
-    }
+    return frozenset(term.lower().removeprefix("the ") for term in terms) | {*asked.lower().split()}

@@ -44,9 +44,7 @@ class Filler(Protocol):
 
 def remembered(rng: Random, language: Language, filler: Filler) -> list[Turn]:
     """Things are told, time passes, things are asked."""
-    told = {
-        attribute: value_of(rng, language, attribute) for attribute in _chosen_attributes(rng)
-    }
+    told = {attribute: value_of(rng, language, attribute) for attribute in _chosen_attributes(rng)}
     turns: list[Turn] = []
     if len(told) > 1 and rng.random() < _IN_ONE_BREATH_SHARE:
         turns.append(_tell_all(rng, language, told))
@@ -73,7 +71,9 @@ def results(rng: Random, language: Language, filler: Filler) -> list[Turn]:
     for _ in range(rng.choice((1, 1, 2)) if is_told else 0):
         turn, result = one_sum(rng, language)
         turns.append(turn)
-    turns += filler(rng, language, rng.choices([0, 1, 2, 3, 6, 12], [40, 22, 14, 12, 7, 5])[0], calm=True)
+    turns += filler(
+        rng, language, rng.choices([0, 1, 2, 3, 6, 12], [40, 22, 14, 12, 7, 5])[0], calm=True
+    )
     question = worded(rng, language, ask_template(rng, language, entry))
     answer = rng.choice(entry["answers" if is_told else "unknown"]).format(result=result)
     return [*turns, Turn(question, answer)]

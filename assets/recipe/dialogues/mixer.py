@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 
-from assets.recipe.dialogues import facts, language, memory, numbers, talk, writing
+from assets.recipe.dialogues import documents, facts, language, memory, numbers, talk, writing
 from assets.recipe.dialogues.knowledge import Language
 from assets.recipe.dialogues.wording import Turn
 
@@ -57,6 +57,11 @@ _ABOUT_THE_PERSON: dict[str, Callable[[Random, Language, memory.Filler], list[Tu
     "contrast": memory.contrasted,
     "results": memory.results,
 }
+DOCUMENTS: dict[str, tuple[Family, float]] = {
+    "infill": (documents.infills, 5),
+    "commit": (documents.commits, 3),
+    "notebook": (documents.notebooks, 4),
+}
 _LONG = frozenset({"snippets", "stories", "tang_poems", "compositions"})
 _SUMS = frozenset({"arithmetic", "chains", "word_problems", "sequences", "too_large"})
 
@@ -66,14 +71,16 @@ class Dialogue:
     """A whole conversation.
 
     Attributes:
-        family: name of the family, `memory`, `forgetting`, `contrast` or `mixed`.
+        family: name of the family, `memory`, `forgetting`, `contrast`, `results` or `mixed`.
         language: language of most turns.
         turns: questions and answers, oldest first.
+        is_document: control tokens are typed in the only turn, and no `<sep>` need follow it.
     """
 
     family: str
     language: Language
     turns: tuple[Turn, ...]
+    is_document: bool = False
 
 
 def dialogues(seed: int, count: int) -> Iterator[Dialogue]:
@@ -85,9 +92,15 @@ def dialogues(seed: int, count: int) -> Iterator[Dialogue]:
 
 def _dialogue(rng: Random) -> Dialogue:
     lang: Language = "zh" if rng.random() < 0.55 else "en"
-    kind = rng.choices([*_ABOUT_THE_PERSON, "single", "mixed"], [25, 6.5, 4.5, 2, 38, 24])[0]
+    kind = rng.choices(
+        [*_ABOUT_THE_PERSON, "single", "mixed", "document"], [25, 6.5, 4.5, 2, 36, 20, 6]
+    )[0]
     if kind in _ABOUT_THE_PERSON:
         turns = _ABOUT_THE_PERSON[kind](rng, lang, filler)
+    elif kind == "document":
+        names = list(DOCUMENTS)
+        kind = rng.choices(names, [DOCUMENTS[name][1] for name in names])[0]
+        return Dialogue(kind, lang, tuple(DOCUMENTS[kind][0](rng, lang)), is_document=True)
     elif kind == "mixed":
         turns = _mixed(rng, lang)
     else:

@@ -59,11 +59,12 @@ def _closed(rng: Random, text: str, noise: dict) -> str:
 
 
 def _replaced(rng: Random, text: str, pairs: Sequence[Sequence[str]]) -> str:
-    usable = [(old, new) for old, new in pairs if old in text and "{" not in old]
+    usable = [(old, new) for old, new in pairs if old in text]
     if not usable:
         return text
     old, new = rng.choice(usable)
-    return text.replace(old, new, 1)
+    # What stands inside `{braces}` is the name of a slot.
+    return re.sub(rf"{re.escape(old)}(?![^{{}}]*\}})", lambda _: new, text, count=1)
 
 
 def _mistyped_zh(rng: Random, text: str) -> str:

@@ -78,9 +78,7 @@ def _several(rng: Random, language: Language) -> list[Turn]:
         for operator, number in zip(operators, numbers[1:], strict=True)
     )
     return [
-        exchange(
-            rng, language, "sum_symbols", expression=expression, equation=text, result=result
-        )
+        exchange(rng, language, "sum_symbols", expression=expression, equation=text, result=result)
     ]
 
 

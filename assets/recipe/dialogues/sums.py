@@ -66,8 +66,7 @@ def _minus(a: int, b: int) -> list[str]:
         return []
     if a >= b:
         return _one_by_one(a, "-", b)
-    steps = _one_by_one(b, "-", a) if a > 9 else [equation(b, "-", a)]
-    return steps
+    return _one_by_one(b, "-", a) if a > 9 else [equation(b, "-", a)]
 
 
 def _one_by_one(a: int, operator: str, b: int) -> list[str]:

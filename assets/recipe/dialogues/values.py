@@ -1,4 +1,4 @@
-"""What people tell about themselves: a value for each attribute, mostly one that can only be copied.
+"""What people tell about themselves: a value for each attribute, mostly one that must be copied.
 
 A model that is told from a list learns the list; drawn from an open set, it learns to copy.
 """
