@@ -28,7 +28,7 @@ CONTROL_PIECES = (EOD_TOKEN, JOIN, *(name for name in ADDED_TOKENS if name not i
 _CHARACTER_COVERAGE = 0.998
 
 # Who wrote a token, which decides how much its prediction counts in training.
-ROLE_PROMPT, ROLE_EARLIER_ANSWER, ROLE_LAST_ANSWER, ROLE_IGNORED = 0, 1, 2, 3
+ROLE_PROMPT, ROLE_EARLIER_ANSWER, ROLE_LAST_ANSWER = 0, 1, 2
 
 
 def train_tokenizer(dialogues: Iterable[Sequence[Turn]], path: Path, *, vocab_size: int) -> None:
@@ -185,8 +185,6 @@ class Encoder:
         ids = np.array([*before_ids, *answer_ids], dtype=np.uint16)
         roles = np.full(len(ids), ROLE_LAST_ANSWER, dtype=np.uint8)
         roles[: len(before_ids)] = ROLE_PROMPT
-        # With any weight on it `<sep>` was what the model wrote first in a third of the gaps.
-        roles[len(before_ids) - 1] = ROLE_IGNORED
         return ids, roles
 
     def _roles_before(self, token_ids: Sequence[int], turns: Sequence[Turn]) -> np.ndarray:

@@ -116,22 +116,6 @@ def _debug_print(rng: Random, source: str) -> tuple[str, str, str]:
     return source, longer, "Add a debug print"
 
 
-def _loose_print(rng: Random, source: str) -> tuple[str, str, str]:
-    """The same without a function around it: lines at the left margin."""
-    name = _other(rng, "names")
-    lines = [f"{name} = {rng.randint(0, 99)}"] * (rng.random() < 0.6) + [f"print({name})"]
-    label = rng.choice(("debug", "here", "test", "value"))
-    text = rng.choice(
-        (f"print('{label}', {name})", f"print('{label}')", f"print('{label}:', {name})")
-    )
-    longer = [*lines]
-    longer.insert(rng.randrange(len(lines)), text)
-    pair = "\n".join(longer), "\n".join(lines)
-    if rng.random() < 0.75:
-        return *pair, "Remove the debug print"
-    return *reversed(pair), "Add a debug print"
-
-
 def _setting(rng: Random, source: str) -> tuple[str, str, str]:
     name = rng.choice(
         ("timeout", "port", "retries", "limit", "size", "version", "max_length", "width", "epochs")
@@ -183,12 +167,7 @@ def _add_parameter(rng: Random, source: str) -> tuple[str, str, str]:
 
 def _use_pi(rng: Random, source: str) -> tuple[str, str, str] | None:
     if "math.pi" not in source:
-        name, function = (
-            _other(rng, "names"),
-            rng.choice(("area", "circle", "circumference", "disc")),
-        )
-        formula = rng.choice((f"math.pi * {name} * {name}", f"2 * math.pi * {name}"))
-        source = f"import math\n\ndef {function}({name}):\n    return {formula}"
+        return None
     body = source.replace("import math\n", "").lstrip("\n")
     return body.replace("math.pi", "3.14"), source, "Use math.pi"
 
@@ -211,13 +190,10 @@ _CHANGES: tuple[Change, ...] = (
     _check_zero,
     _check_empty,
     _debug_print,
-    _loose_print,
     _setting,
     _spelling,
     _add_import,
     _add_parameter,
-    _use_pi,
-    _use_pi,
     _use_pi,
     _add_function,
 )

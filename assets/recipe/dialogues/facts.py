@@ -11,7 +11,6 @@ from assets.recipe.dialogues.noise import mistyped
 from assets.recipe.dialogues.wording import Turn, ask_template, exchange, worded
 
 _MIXED_SHARE, _SLIP_SHARE = 0.05, 0.06
-_QUESTION_WORDS = ("how ", "what ", "who ", "where ", "why ", "when ", "which ")
 
 
 def questions(rng: Random, language: Language) -> list[Turn]:
@@ -22,12 +21,10 @@ def questions(rng: Random, language: Language) -> list[Turn]:
 def listed_exchange(rng: Random, language: Language, table: str, **slots: object) -> Turn:
     """One turn of a table whose entries list their own `asks` and `answers`."""
     entry = weighted_entry(rng, table, language)
-    template = ask_template(rng, language, entry)
-    is_question = language == "zh" or template.lower().startswith(_QUESTION_WORDS)
-    if "clauses" not in entry and is_question and rng.random() < 0.2:
-        frame = rng.choice(read_json("frames")[language]["clause"])
-        template = frame.replace("%", template)
-    return Turn(worded(rng, language, template, **slots), rng.choice(entry["answers"]))
+    return Turn(
+        worded(rng, language, ask_template(rng, language, entry), **slots),
+        rng.choice(entry["answers"]),
+    )
 
 
 def weighted_entry(rng: Random, table: str, language: Language) -> dict[str, Any]:
@@ -51,8 +48,6 @@ def definitions(rng: Random, language: Language) -> list[Turn]:
     term, article = row["english"], row["article"]
     if (rng.random() < _MIXED_SHARE) is (language == "en"):
         term = a_term = row["chinese"]
-        if term.isascii() and rng.random() < 0.5:
-            term = a_term = term.lower()
     else:
         term = _slipped(rng, language, term)
         a_term = f"{article} {term}" if article else term

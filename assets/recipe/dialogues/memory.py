@@ -7,7 +7,6 @@ when the turn that told it has fallen out of the context. A contrast asks for bo
 person's and the model's, so that one is not taken for the other.
 """
 
-import re
 from collections.abc import Iterator
 from random import Random
 from typing import Protocol
@@ -25,13 +24,10 @@ from assets.recipe.dialogues.wording import (
 )
 
 # Shares tuned on what visitors try: a name first, and then whether it can be put right.
-_RENAME_SHARE, _CORRECTION_SHARE = 0.22, 0.24
-_IN_ONE_BREATH_SHARE, _ASKS_AT_ONCE_SHARE = 0.36, 0.07
-_SHORT_CORRECTION_SHARE, _SHOUTED_SHARE = 0.4, 0.02
-_HAN_NAME = re.compile(r"[\u4e00-\u9fff]{2,4}")
+_RENAME_SHARE, _CORRECTION_SHARE = 0.22, 0.16
+_IN_ONE_BREATH_SHARE, _ASKS_AT_ONCE_SHARE = 0.22, 0.07
 _DISTANCES = [0, 1, 2, 3, 5, 8, 12, 18, 30, 50]
 _DISTANCE_WEIGHTS = [28, 17, 13, 11, 10, 8, 7, 3.5, 1.7, 0.8]
-_IN_ONE_BREATH = ("name", "age", "city", "job", "hobby", "food", "color")
 _SEPARATORS: dict[Language, tuple[str, ...]] = {
     "zh": ("，", "，", "。", " ", ",", "，还有，", "，另外"),
     "en": (", ", " and ", ". ", ", and ", "; ", " "),
@@ -62,7 +58,6 @@ def remembered(rng: Random, language: Language, filler: Filler) -> list[Turn]:
     if "name" in told and rng.random() < _RENAME_SHARE:
         turns.append(_rename(rng, language, told))
     elif rng.random() < _CORRECTION_SHARE:
-        turns += filler(rng, language, rng.choice([0, 0, 0, 1]))
         turns.append(_corrected(rng, language, told))
     turns += filler(rng, language, rng.choices(_DISTANCES, _DISTANCE_WEIGHTS)[0])
     return turns + list(_questions(rng, language, told, filler))
@@ -141,13 +136,9 @@ def _attributes() -> list[str]:
 
 
 def _chosen_attributes(rng: Random) -> list[str]:
-    chosen = rng.sample(_attributes(), rng.choice([1, 1, 2, 2, 3, 3, 4]))
+    chosen = rng.sample(_attributes(), rng.choice([1, 1, 2, 2, 3, 4]))
     if "name" not in chosen and rng.random() < 0.45:
         chosen[0] = "name"
-    if len(chosen) > 1 and rng.random() < 0.4:
-        # What people say of themselves at the start: who, how old, from where, what they do.
-        chosen = ["name", *rng.sample([name for name in _IN_ONE_BREATH if name != "name"], 2)]
-        chosen = chosen[: rng.choice((2, 3))]
     if "like" in chosen and {"food", "color", "hobby"} & {*chosen}:
         # "I like tea" and "I like red" have one question between them.
         chosen.remove("like")
@@ -156,25 +147,17 @@ def _chosen_attributes(rng: Random) -> list[str]:
 
 def _tell(rng: Random, language: Language, attribute: str, slots: Slots) -> Turn:
     entry = read_json("memory")[attribute][language]
-    template = template_from(rng, entry["tells"])
-    while "{surname}" in template and not _HAN_NAME.fullmatch(slots["value"]):
-        template = template_from(rng, entry["tells"])
-    if language == "en" and rng.random() < _SHOUTED_SHARE:
-        # SOMEBODY WHO SHOUTS is answered with the name as it was shouted.
-        slots["value"] = slots["value"].upper()
-        statement = chosen_from(rng, template).format(**slots).upper()
-    else:
-        statement = worded(rng, language, template, exact=True, **slots)
+    statement = worded(rng, language, template_from(rng, entry["tells"]), exact=True, **slots)
     return Turn(statement, rng.choice(entry["acknowledgements"]).format(**slots))
 
 
 def _tell_all(rng: Random, language: Language, told: dict[str, Slots]) -> Turn:
     """Two to four things in one breath: `I am Ann, 12 years old and I live in Oslo`."""
     parts = [
-        chosen_from(rng, _part_of_all(rng, language, attribute, is_first=number == 0))
+        chosen_from(rng, template_from(rng, read_json("memory")[attribute][language]["tells"]))
         .rstrip("。.!！，,")
         .format(**slots)
-        for number, (attribute, slots) in enumerate(told.items())
+        for attribute, slots in told.items()
     ]
     statement = parts[0]
     for part in parts[1:]:
@@ -188,16 +171,6 @@ def _tell_all(rng: Random, language: Language, told: dict[str, Slots]) -> Turn:
     else:
         answer = {"zh": "好的，我都记住了。", "en": "Okay, I will remember all of that."}
     return Turn(statement, answer[language])
-
-
-def _part_of_all(rng: Random, language: Language, attribute: str, *, is_first: bool) -> str:
-    """A part of a sentence in one breath; after the first mostly a short one: `now 12`."""
-    entry = read_json("memory")[attribute][language]
-    if "short" in entry and rng.random() < (0.15 if is_first else 0.75):
-        return rng.choice(entry["short"])
-    while "{surname}" in (template := template_from(rng, entry["tells"])):
-        pass
-    return template
 
 
 def _and_asks(rng: Random, language: Language, told: Turn, filler: Filler) -> Turn:
@@ -228,13 +201,9 @@ def _corrected(rng: Random, language: Language, told: dict[str, Slots]) -> Turn:
     kept = {key: old[key] for key in ("animal", "an_animal", "thing")}
     told[attribute] = value_of(rng, language, attribute) | kept
     entry = read_json("memory")[attribute][language]
-    while "{surname}" in (tell := template_from(rng, entry["tells"])):
-        pass
+    tell = template_from(rng, entry["tells"])
     frame = template_from(rng, wordings("correction", language)["asks"])
-    if attribute == list(told)[-1] and rng.random() < _SHORT_CORRECTION_SHARE:
-        told[attribute]["old"] = old["value"]
-        tell = template_from(rng, wordings("short_correction", language)["asks"])
-    elif rng.random() < 0.8:
+    if rng.random() < 0.8:
         tell = frame.replace("%", tell)
     statement = worded(rng, language, tell, exact=True, **told[attribute])
     return Turn(statement, rng.choice(entry["acknowledgements"]).format(**told[attribute]))

@@ -51,8 +51,6 @@ def arithmetic(rng: Random, language: Language) -> list[Turn]:
         ]
     if kind == "several":
         return _several(rng, language)
-    if kind == "told" and operator in "*/" and rng.random() < 0.12:
-        return [_with_two(rng, language, operator)]
     spoken = _as_spoken(rng, language, a, b)
     if kind == "told":
         return [exchange(rng, language, _TOLD[operator], **spoken, **slots)]
@@ -60,13 +58,6 @@ def arithmetic(rng: Random, language: Language) -> list[Turn]:
         verb = rng.choice(_SPOKEN[language][operator])
         return [exchange(rng, language, "sum_words", **spoken, verb=verb, **slots)]
     return [exchange(rng, language, "sum_symbols", expression=expression, **slots)]
-
-
-def _with_two(rng: Random, language: Language, operator: str) -> Turn:
-    """The double or the half of a number."""
-    a = rng.randint(1, 99) * (1 if operator == "*" else 2)
-    slots = {"equation": worked(a, operator, 2, language), "a": a}
-    return exchange(rng, language, "double" if operator == "*" else "half", **slots)
 
 
 def _as_spoken(rng: Random, language: Language, a: int, b: int) -> dict[str, str]:

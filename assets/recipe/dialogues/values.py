@@ -25,8 +25,7 @@ def value_of(rng: Random, language: Language, attribute: str) -> Slots:
     """What is told about one attribute, in all the forms that its templates use."""
     value = _VALUES[attribute](rng, language)
     index = 0 if language == "zh" else 1
-    kinds = [pair(kind) for kind in read_json("people")["pet_kinds"]]
-    animal = rng.choice((*category("animal")[:24], *kinds))[index]
+    animal = rng.choice(category("animal")[:24])[index]
     table = "facts" if attribute == "fact" else "favorites"
     return {
         "value": value,
@@ -35,8 +34,6 @@ def value_of(rng: Random, language: Language, attribute: str) -> Slots:
         "animal": animal,
         "an_animal": with_article(animal),
         "thing": _thing(rng, language, table),
-        "surname": value[:1],
-        "given": value[1:],
     }
 
 
@@ -80,12 +77,6 @@ def _food(rng: Random, language: Language) -> str:
         return _anything(rng, language)
     chinese, english = rng.choice(category(rng.choice(["fruit", "food", "vegetable", "drink"])))
     return chinese if language == "zh" else rng.choice((english, plural(english)))
-
-
-def _drink(rng: Random, language: Language) -> str:
-    if rng.random() < 0.4:
-        return _word_of("drink")(rng, language)
-    return _anything(rng, language)
 
 
 def _anything(rng: Random, language: Language) -> str:
@@ -161,7 +152,6 @@ _VALUES: dict[str, Callable[[Random, Language], str]] = {
     "age": lambda rng, _: str(rng.randint(3, 99)),
     "city": _city,
     "color": _color,
-    "drink": _drink,
     "food": _food,
     "hobby": _hobby,
     "job": _job,
