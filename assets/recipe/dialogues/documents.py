@@ -18,7 +18,7 @@ _GREETING_WORDS = ("hello", "hi", "done", "start", "ok", "test", "bye", "ready",
 
 
 def infills(rng: Random, language: Language) -> list[Turn]:
-    """A program with a gap, `<FIM_PREFIX>before<FIM_SUFFIX>after<FIM_MIDDLE>`, and what is missing."""
+    """A program with a gap, `<FIM_PREFIX>..<FIM_SUFFIX>..<FIM_MIDDLE>`, and what is missing."""
     if rng.random() < 0.3:
         lines, gap = rng.choice(read_json("functions")["loose"])
         slots = _slots(rng)
