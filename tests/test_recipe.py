@@ -314,3 +314,9 @@ def test_the_whole_recipe_runs_and_exports_a_model_that_the_demo_loads(tmp_path:
     loaded = load_checkpoint(str(folder), device_map="cpu", report=lambda _: None)
     assert loaded.context_length == 2048
     assert loaded.model.config.eos_token_id == loaded.tokenizer.eod_token_id
+
+
+def test_the_demo_never_imports_the_recipe() -> None:
+    for path in [REPOSITORY / "app.py", *(REPOSITORY / "yuan_demo").rglob("*.py")]:
+        source = path.read_text(encoding="utf-8")
+        assert not re.search(r"^\s*(from|import) assets\b", source, re.MULTILINE), path
