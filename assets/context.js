@@ -238,7 +238,6 @@ subscribe('health', health => {
 });
 function busyWords({ status, running, waiting, slots }) {
   if (status !== 'ok') return say(status);
-  if (!running && !waiting) return say('idle', { slots });
   return say(waiting ? 'busy_line' : 'busy', { running, waiting, slots });
 }
 

@@ -5,8 +5,10 @@ tokens and tells nothing of them. What is left out is the computing, the copy to
 objects that are made of it there.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from time import perf_counter
 
 import torch
 
@@ -16,7 +18,7 @@ from yuan_demo.core.sampling import SamplingParams
 from yuan_demo.engine import graphs, stepper
 from yuan_demo.engine.engine import Engine
 from yuan_demo.engine.networks import stepper_of
-from yuan_demo.engine.sampler import SamplingRows, choose
+from yuan_demo.engine.sampler import SamplingRows, choose, sample, unpack
 
 PROMPT_TOKENS = 16
 
@@ -74,6 +76,33 @@ def step_pairs(
     pairs = in_turn([lambda: step_seconds(engine), without], repeat)
     lean.close(0.0)
     return pairs
+
+
+@torch.inference_mode()
+def sampler_pairs(
+    visitors: int, vocabulary: int, params: SamplingParams, repeat: int
+) -> list[tuple[float, ...]]:
+    """Seconds of a step's choice with and without, in turn, on a CPU and without the network.
+
+    What it costs is a hundredth of a step, which whole steps show on a quiet machine only.
+
+    Args:
+        visitors: rows of the batch.
+        vocabulary: tokens to choose from.
+        params: for everybody.
+        repeat: pairs.
+    """
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(visitors, vocabulary, generator=generator)
+    draw = torch.rand(visitors, generator=generator)
+    rows = SamplingRows.of([params] * visitors, logits.device)
+
+    def seconds(of: Callable[..., torch.Tensor]) -> float:
+        started = perf_counter()
+        unpack(of(logits, rows, draw, NEVER))
+        return perf_counter() - started
+
+    return in_turn([partial(seconds, sample), partial(seconds, choose_only)], repeat)
 
 
 @contextmanager

@@ -4,16 +4,16 @@ Candidates, rank and entropy of every token are always on, as in the app; what t
 of its own. Everything that is compared is measured in turn within the run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
-import psutil
 import torch
 
 from yuan_demo.bench import PARTS, BenchError, diagnostics, roofline, turns
 from yuan_demo.bench.against import Rival, find_other
+from yuan_demo.bench.memory import in_use, peaks
 from yuan_demo.bench.report import Cell, Report, median
-from yuan_demo.bench.server import memory_of
 from yuan_demo.bench.soak import VISITORS, soak
 from yuan_demo.bench.streams import (
     Prompts,
@@ -29,6 +29,9 @@ from yuan_demo.bench.subject import Subject, make_subject
 from yuan_demo.core.sampling import SamplingParams
 from yuan_demo.settings import Settings
 
+_STEP_PAIRS = 2
+"""So many more for diagnostics: they cost little beside whatever else a machine does."""
+_CHOICE_PAIRS = 15
 _RATIO = "A ratio above 1: the engine is faster than the other implementation."
 _ROOFLINE = (
     "The roofline is what reading the weights once a step, and every row's keys and values, would "
@@ -79,17 +82,18 @@ def measure(settings: Settings, plan: Plan, shape: str | None, layers: int | Non
     """
     other = find_other(plan.against) if plan.against else None
     subject = make_subject(settings, shape, layers)
+    # Before anything else takes memory that the app would not.
+    loading = peaks("peak until the engine was ready")
     rival = Rival(other, subject.again()) if other else None
-    bench = Bench(subject, plan, rival)
-    parts = []
-    for name in plan.rows:
-        print(f"Measuring {name}.", flush=True)
+    bench = Bench(subject, plan, rival, loading)
+    title, parts = bench.title(settings.threads), []
+    print(title, flush=True)
+    for name in (*plan.rows, *(["soak"] if plan.soak else [])):
         parts.append(getattr(bench, name)())
-    if plan.soak:
-        print("Measuring the soak.", flush=True)
-        parts.append(bench.soak())
+        # At once: a run that is stopped has said what it knew.
+        print(f"\n{parts[-1].to_text()}\n", flush=True)
     subject.chat.engine.close(0.0)
-    return Report(bench.title(settings.threads), [], parts=parts)
+    return Report(title, [], parts=parts)
 
 
 class Bench:
@@ -99,10 +103,14 @@ class Bench:
         subject: the model.
         plan: what to measure.
         rival: what it is compared with.
+        loading: memory taken until the engine was ready, in bytes by name.
     """
 
-    def __init__(self, subject: Subject, plan: Plan, rival: Rival | None) -> None:
+    def __init__(
+        self, subject: Subject, plan: Plan, rival: Rival | None, loading: Mapping[str, float]
+    ) -> None:
         self._subject, self._plan, self._rival = subject, plan, rival
+        self._loading = loading
         self._chat = subject.chat
         self._engine = subject.chat.engine
         self._loaded = subject.chat.loaded
@@ -214,25 +222,22 @@ class Bench:
         """A step with and without what is told about each token."""
         rows, samples = [], {}
         params = self._params(self._plan.new_tokens + 1)
+        repeat = _STEP_PAIRS * self._plan.repeat
         for visitors in sorted({1, min(16, self._engine.network.slots)}):
-            pairs = diagnostics.step_pairs(
-                self._engine, visitors, self._prompts, params, self._plan.repeat
-            )
-            with_them, without = zip(*pairs, strict=True)
-            middle, least, greatest = ratios((b, a) for a, b in pairs)
-            rows.append(
-                {
-                    "": "step",
-                    "visitors": visitors,
-                    "with ms": 1000 * median(with_them),
-                    "without ms": 1000 * median(without),
-                    "ratio": middle,
-                    "least ratio": least,
-                    "greatest ratio": greatest,
-                }
-            )
-            samples[f"step of {visitors} with, s"] = with_them
-            samples[f"step of {visitors} without, s"] = without
+            measured = {
+                "step": diagnostics.step_pairs(
+                    self._engine, visitors, self._prompts, params, repeat
+                )
+            }
+            # On a GPU it is a part of the captured step, and takes longer alone.
+            if self._device.type == "cpu":
+                measured["its choice alone"] = diagnostics.sampler_pairs(
+                    visitors, self._config.vocab_size, params, _CHOICE_PAIRS
+                )
+            for name, pairs in measured.items():
+                rows.append({"": name, "visitors": visitors, **_with_and_without(pairs)})
+                samples[f"{name} of {visitors} with, s"] = [pair[0] for pair in pairs]
+                samples[f"{name} of {visitors} without, s"] = [pair[1] for pair in pairs]
         return Report("candidates, rank and entropy, with and without, in turn", rows, samples)
 
     def memory(self) -> Report:
@@ -243,23 +248,22 @@ class Bench:
             f"{network.slots} slots of {network.positions} tokens": network.bytes_of_slots,
             "one slot": network.bytes_of_slots / network.slots,
         }
-        process = memory_of("self")
-        if process:
-            sizes |= {"process, peak": process.peak, "process, now": process.now}
-        if self._device.type == "cuda":
-            devices = range(torch.cuda.device_count())
-            sizes["devices, peak"] = sum(map(torch.cuda.max_memory_allocated, devices))
-            sizes["devices, reserved"] = sum(map(torch.cuda.memory_reserved, devices))
+        sizes |= self._loading | peaks("peak since, measuring included")
+        sizes["now"] = in_use(self._device)
         rows = [{"": name, "MB": size / 1e6} for name, size in sizes.items()]
-        notes = ["On a CPU a slot takes memory only as far as it is written."]
+        notes = []
         if self._rival:
-            notes.append("Process and devices hold the other implementation's model as well.")
+            notes.append("Once the engine is ready the other implementation's model is in it, too.")
         return Report("memory", rows, notes=notes)
 
     def soak(self) -> Report:
         """Many short requests."""
         done = soak(
-            self._engine, self._plan.soak, self._prompts, self._sampling, self._bytes_in_use
+            self._engine,
+            self._plan.soak,
+            self._prompts,
+            self._sampling,
+            partial(in_use, self._device),
         )
         notes = []
         if self._loaded.dtype == "float32":
@@ -354,10 +358,17 @@ class Bench:
     def _about_ratio(self) -> list[str]:
         return [_RATIO] if self._rival else []
 
-    def _bytes_in_use(self) -> int:
-        if self._device.type == "cuda":
-            return sum(map(torch.cuda.memory_allocated, range(torch.cuda.device_count())))
-        return psutil.Process().memory_info().rss
+
+def _with_and_without(pairs: Sequence[Sequence[float]]) -> dict[str, Cell]:
+    """Seconds with and without something, in pairs."""
+    middle, least, greatest = ratios((without, with_it) for with_it, without in pairs)
+    return {
+        "with ms": 1000 * median(with_it for with_it, _ in pairs),
+        "without ms": 1000 * median(without for _, without in pairs),
+        "ratio": middle,
+        "least ratio": least,
+        "greatest ratio": greatest,
+    }
 
 
 def _speed_row(tokens: int, seconds: Sequence[Sequence[float]]) -> dict[str, Cell]:

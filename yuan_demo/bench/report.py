@@ -35,10 +35,9 @@ class Report:
     parts: Sequence["Report"] = ()
 
     def to_text(self) -> str:
-        """A title, a table and the notes; then the parts."""
+        """A title, a table and the notes; parts are for whoever measures them to print."""
         own = [self.title, *(["", table(self.rows)] if self.rows else [])]
-        own += [f"\n{note}" for note in self.notes]
-        return "\n".join([*own, *(f"\n{part.to_text()}" for part in self.parts)])
+        return "\n".join([*own, *(f"\n{note}" for note in self.notes)])
 
     def to_json(self, settings: Mapping[str, object], surroundings: Mapping[str, Cell]) -> str:
         """All of it with what it was measured with and on."""

@@ -146,7 +146,9 @@ class CapturedStep:
             torch.cuda.current_stream().wait_stream(stream)
             graph = torch.cuda.CUDAGraph()
             # thread_local: what other threads of the process do is no reason to fail.
-            with torch.cuda.graph(graph, pool=pool.get(device), capture_error_mode="thread_local"):
+            with torch.cuda.graph(
+                graph, pool=pool.get(device), stream=stream, capture_error_mode="thread_local"
+            ):
                 outcome = work()
             pool.setdefault(device, graph.pool())
 

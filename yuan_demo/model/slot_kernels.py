@@ -200,6 +200,8 @@ def filter_out(layer: SlotLayer, y: torch.Tensor, x: torch.Tensor, rows: Rows) -
     num_rows, width = x.shape
     u = torch.empty_like(x)
     options = tiling("filter_out", y, layer.filter_out.weight, layer.filter_out.scale)
+    # Its input has no norm.
+    del options["NORM"]
     filter_out_kernel[(triton.cdiv(width, options["BLOCK_N"] // 2),)](
         y,
         layer.filter_out.weight,

@@ -69,13 +69,15 @@ class SlotLayer(nn.Module):
 
         dtype, device = self.input_norm.dtype, self.input_norm.device
         shape = (slots, config.num_attention_heads, positions, config.head_dim)
-        # On a CPU zeros of this size take no memory until they are written.
-        self.keys = torch.zeros(shape, dtype=dtype, device=device)
-        self.values = torch.zeros(shape, dtype=dtype, device=device)
+        # Nothing is read before it is written, and on a CPU what is not written takes no memory:
+        # zeros would be written at once, 0.5 GB for the embedded model.
+        empty = torch.empty if device.type == "cpu" else torch.zeros
+        self.keys = empty(shape, dtype=dtype, device=device)
+        self.values = empty(shape, dtype=dtype, device=device)
         # In float32: what is added to a product should not be rounded before it is added.
         blocks = -(-positions // BLOCK)
-        self.narrow_state = torch.zeros(slots, blocks, width // 2, device=device)
-        self.wide_state = torch.zeros(slots, blocks, width, device=device)
+        self.narrow_state = empty(slots, blocks, width // 2, dtype=torch.float32, device=device)
+        self.wide_state = empty(slots, blocks, width, dtype=torch.float32, device=device)
 
     @property
     def device(self) -> torch.device:

@@ -40,8 +40,10 @@ class Pace:
         is_new = self._written == float("-inf") or answer.place != self._place
         is_first = bool(answer.token_ids) and not self._has_tokens
         self._place, self._has_tokens = answer.place, bool(answer.token_ids)
-        paints = is_new or bool(answer.finish_reason) or now - self._painted >= panel_interval
-        writes = paints or is_first or now - self._written >= interval
+        is_needed = is_new or answer.finish_reason is not None
+        writes = is_needed or is_first or now - self._written >= interval
+        # Never between two texts: painting takes one along.
+        paints = is_needed or (writes and now - self._painted >= panel_interval)
         if paints:
             self._painted = now
         if writes:

@@ -9,12 +9,11 @@ PANEL: dict[str, tuple[str, str]] = {
     # The model
     "model_params": ("{n} M parameters", "{n} M 参数"),
     "speed": ("{n} tokens/s", "{n} 词元/秒"),
-    "busy": ("{running} of {slots} answering", "{running} / {slots} 路正在回答"),
+    "busy": ("{running} of {slots} answering", "回答中 {running} / {slots}"),
     "busy_line": (
         "{running} of {slots} answering, {waiting} in line",
-        "{running} / {slots} 路正在回答，{waiting} 个排队",
+        "回答中 {running} / {slots}，排队 {waiting}",
     ),
-    "idle": ("room for {slots}", "可同时回答 {slots} 路"),
     "failed": (
         "cannot answer: the demo must be started anew",
         "无法回答：需要重新启动演示程序",
@@ -174,18 +173,20 @@ PANEL: dict[str, tuple[str, str]] = {
     "repair": ("Repair", "修复"),
     # What changed since the last send
     "change": (
-        "{reuse} of {n} tokens unchanged from the beginning · +{added} −{removed}",
-        "{n} 个词元中，从头起 {reuse} 个未变 · +{added} −{removed}",
+        "Since the last send: {reuse} of {n} tokens unchanged from the beginning · "
+        "+{added} −{removed}",
+        "与上次发送相比：{n} 个词元中，从头起 {reuse} 个未变 · +{added} −{removed}",
     ),
     "change_long": (
-        "{reuse} of {n} tokens are unchanged from the beginning: those the cache still holds are "
-        "not computed again. +{added} −{removed}.",
-        "{n} 个词元中，从头起有 {reuse} 个没有变：仍在缓存中的不会重新计算。+{added} −{removed}。",
+        "Since the last send, {reuse} of {n} tokens are unchanged from the beginning; +{added} "
+        "−{removed}. More than these may be reused: the history is computed ahead while you read.",
+        "与上次发送相比，{n} 个词元中从头起有 {reuse} 个没有变；+{added} −{removed}。"
+        "实际复用的可能更多：你阅读时，历史会预先计算。",
     ),
     # What the prompt cost
     "work": (
-        "{reused} prompt tokens reused, {computed} computed · first token after {first} s",
-        "提示词元：复用 {reused} 个，计算 {computed} 个 · {first} 秒后得到首个词元",
+        "Prompt: {reused} reused, {computed} computed · first token {first} s",
+        "提示：复用 {reused} 个，计算 {computed} 个 · 首个词元 {first} 秒",
     ),
     "work_queue": ("{n} s in line", "排队 {n} 秒"),
     "show_change": ("Show changes", "显示变化"),
