@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from yuan_demo.core.budget import FittedPrompt, fit
 from yuan_demo.core.errors import PromptError, SamplingError
-from yuan_demo.core.generation import FinishReason, InLine, Timings
+from yuan_demo.core.generation import FinishReason, InLine, Timings, TokenScores
 from yuan_demo.core.messages import Message
 from yuan_demo.core.options import PromptOptions
 from yuan_demo.core.prompt import Origin, Prompt
@@ -45,6 +45,8 @@ class Answer:
         timings: until now; None before the first token.
         seed: repeats this answer; None if nothing was drawn.
         place: in line while all places are taken; 0 when it is being computed.
+        scores: what the model thought of each of `token_ids`.
+        params: how tokens are chosen, a drawn seed included; None where nothing was asked.
     """
 
     fitted: FittedPrompt
@@ -54,6 +56,8 @@ class Answer:
     timings: Timings | None = None
     seed: int | None = None
     place: int = 0
+    scores: tuple[TokenScores, ...] = ()
+    params: SamplingParams | None = None
 
 
 class ChatModel:
@@ -173,7 +177,7 @@ class ChatModel:
         params = replace(params, max_new_tokens=fitted.budget.reserved)
         if not params.greedy and params.seed is None:
             params = replace(params, seed=draw_seed())
-        answer = Answer(fitted, seed=None if params.greedy else params.seed)
+        answer = Answer(fitted, seed=None if params.greedy else params.seed, params=params)
         yield answer
         for answer in self._generate(answer, params, cancelled, client):
             yield answer
@@ -193,9 +197,10 @@ class ChatModel:
             if isinstance(step, InLine):
                 yield replace(answer, place=step.place)
                 continue
-            text, token_ids = answer.text, answer.token_ids
+            text, token_ids, scores = answer.text, answer.token_ids, answer.scores
             if step.token_id is not None:
                 token_ids += (step.token_id,)
+                scores += (step.scores,)
                 text += detokenizer.add(step.token_id)
             if step.finish_reason:
                 text += detokenizer.finish()
@@ -205,6 +210,7 @@ class ChatModel:
                 text=text,
                 finish_reason=step.finish_reason,
                 timings=step.timings,
+                scores=scores,
             )
             yield answer
 

@@ -119,6 +119,8 @@ def _lay_out(handlers: PageHandlers) -> _Page:
                 with gr.Tab(I18N("tab_prompt")):
                     tokens = parts.token_list()
                     _lay_out_prompt_settings(controls)
+                with gr.Tab(I18N("tab_answer")):
+                    parts.answer_tokens()
                 with gr.Tab(I18N("tab_formats")) as formats_tab:
                     formats = _lay_out_formats(controls)
                 with gr.Tab(I18N("tab_lessons")):

@@ -19,6 +19,7 @@ from yuan_demo.core.lint import lint
 from yuan_demo.core.messages import Message
 from yuan_demo.core.prompt import PromptToken
 from yuan_demo.engine.chat import Answer, ChatModel
+from yuan_demo.ui.answer_view import answer_scores
 from yuan_demo.ui.checks import clean, require_length, require_message
 from yuan_demo.ui.history import event, notice, placed_messages
 from yuan_demo.ui.page_settings import PageSettings
@@ -88,7 +89,7 @@ class PageHandlers:
         cancelled: threading.Event,
     ) -> Iterator[tuple[Any, Any]]:
         params, options = settings.params(), settings.options()
-        painted = 0.0
+        painted, told = 0.0, 0
         events: list[Any] = []
         for answer in self.model.answer(visitor.messages, params, options, cancelled):
             if visitor.view is None:
@@ -99,7 +100,10 @@ class PageHandlers:
             is_due = perf_counter() - painted >= PANEL_INTERVAL_SECONDS
             if is_due or answer.finish_reason:
                 painted = perf_counter()
-                yield said, visitor.view.answer(answer, self.model.spell(answer))
+                # While it streams only what is new; at its end everything, should a part be lost.
+                scores = answer_scores(answer, self.model.tokenizer, told)
+                told = len(answer.scores)
+                yield said, visitor.view.answer(answer, self.model.spell(answer), scores=scores)
             else:
                 yield said, gr.skip()
 
@@ -160,6 +164,7 @@ class PageHandlers:
                 self.model.spell(visitor.answer),
                 is_stopped=True,
                 pinned=visitor.settings.options().pinned,
+                scores=answer_scores(visitor.answer, self.model.tokenizer, is_whole=True),
             )
         options = visitor.settings.options()
         mode: Mode = "history"

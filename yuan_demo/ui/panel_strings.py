@@ -86,8 +86,8 @@ PANEL: dict[str, tuple[str, str]] = {
     # What the list shows
     "state_empty": (
         "What the model will read appears here as you type. New here? Start with a lesson, in the "
-        "third tab.",
-        "模型将读到的内容会随输入显示在这里。第一次来？从第三个标签页的课程开始吧。",
+        "last tab.",
+        "模型将读到的内容会随输入显示在这里。第一次来？从最后一个标签页的课程开始吧。",
     ),
     "state_history": (
         "The conversation as the next question will find it.",

@@ -17,6 +17,7 @@ from yuan_demo.core.messages import Turn
 from yuan_demo.core.options import Policy
 from yuan_demo.core.prompt import Origin, Prompt, PromptToken
 from yuan_demo.engine.chat import Answer
+from yuan_demo.ui.answer_view import turn_marks
 from yuan_demo.ui.cells import cells_of
 
 Mode = Literal["empty", "history", "preview", "blocked", "answering", "sent"]
@@ -66,6 +67,7 @@ class PromptView:
             cut=cut_place(fitted, around.places),
             findings=[_finding(finding) for finding in around.findings],
             change=_change(fitted.prompt, around.last_sent),
+            marks=turn_marks(fitted.turns),
             cells=cells_of(fitted.prompt),
         )
 
@@ -87,6 +89,7 @@ class PromptView:
         *,
         is_stopped: bool = False,
         pinned: Collection[int] | None = None,
+        scores: Mapping[str, Any] | None = None,
     ) -> str:
         """The panel from sending on: the ids that the model got, then those that it generated.
 
@@ -95,6 +98,7 @@ class PromptView:
             spelled: its tokens.
             is_stopped: it will not go on, although it never came to an end of its own.
             pinned: turns pinned by now; None for those that were when it was sent.
+            scores: what the Answer tab gets (`answer_view.answer_scores`); None to leave it out.
         """
         finish = answer.finish_reason or ("cancelled" if is_stopped else None)
         speed = answer.timings.tokens_per_second if answer.timings else None
@@ -106,6 +110,7 @@ class PromptView:
             finish=finish,
             seed=answer.seed,
             speed=speed and round(speed, 1),
+            scores=scores,
         )
 
     def _bar(self, answer: int = 0) -> dict[str, int]:
