@@ -1,5 +1,5 @@
 // The Answer tab: every token of an answer as a heat map. Joined behind this file, in one scope:
-// answer_details.js (one token's candidates; it starts all).
+// answer_report.js (how it ended) and answer_details.js (one token's candidates; it starts all).
 const { lang, count, say, make, makeSwitch, write, CellList, subscribe } = window.yuanDemo;
 const $ = name => element.querySelector('.' + name);
 $('an').innerHTML = `
@@ -9,7 +9,9 @@ $('an').innerHTML = `
     <div class="an-list" role="listbox" hidden></div>
     <div class="an-key" hidden><div class="tp-switch"></div><div class="an-scale"><span></span><i></i><span></span></div></div>
   </section>
-  <section class="an-card an-details" hidden></section>`;
+  <div class="an-loops" role="status"></div>
+  <section class="an-card an-details" hidden></section>
+  <section class="an-card an-report" hidden></section>`;
 const list = $('an-list'), chooser = element.querySelector('select');
 let answers = [], shown = null, isWriting = false, isStarted = false, wanted = null;  // wanted: a record's number
 let measure = 'probability', cells = new CellList(), boxes = [], isStale = false;  // boxes: a node per token
@@ -118,10 +120,10 @@ function draw() {
   if (before?.number !== shown?.number) picked = null;
   drawChooser(); drawFacts();
   const hasTokens = !!shown?.rows.length;
-  for (const node of [list, $('an-key'), $('an-details')]) node.hidden = !hasTokens;
+  for (const node of [list, $('an-key'), $('an-details'), $('an-report')]) node.hidden = !hasTokens;
   const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 30;
-  if (!hasTokens) { list.replaceChildren(); boxes = []; drawnNumber = null; }
-  if (hasTokens) { drawList(); followStop(); showDetails(); }
+  if (!hasTokens) { list.replaceChildren(); $('an-loops').replaceChildren(); boxes = []; drawnNumber = null; drawnLoops = ''; }
+  if (hasTokens) { drawList(); followStop(); drawReport(); showDetails(); }
   if (isWriting && isAtEnd && picked === null) list.scrollTop = list.scrollHeight;
   element.dataset.draws = +(element.dataset.draws || 0) + 1;
   element.dataset.drawMs = (performance.now() - started).toFixed(1);

@@ -67,6 +67,7 @@ function showDetails() {
   for (const box of list.querySelectorAll('.an-k.on')) box.classList.remove('on');
   boxes[token]?.classList.add('on');
   node.hidden = !row;
+  markStep(token);
   if (!row) return;
   const title = make('h3'), facts = make('dl'), table = make('table'), body = make('tbody'), head = make('thead');
   write(title, spell(cells.pieces[token]), false);

@@ -110,6 +110,7 @@ def test_earlier_answers_stay_over_a_retry_and_a_reload_and_go_with_their_conver
     demo.page.wait_for_selector("html[data-loaded]", state="attached")
     demo.settle()
     demo.open_tab(ANSWER_TAB)
+    expect(demo.page.locator(".an-k")).to_have_count(len(second))
     assert demo.page.locator(".an-k").all_inner_texts() == second
     expect(chooser.locator("option")).to_have_count(2)
     demo.page.locator("#conversation").get_by_label("Clear").click()
@@ -168,3 +169,42 @@ def test_what_the_model_writes_stays_text(open_page, server):
     assert demo.page.locator(".an-which option").count() == 2
     assert demo.page.evaluate("window.hacked") is None
     assert demo.errors == []
+
+
+def test_a_loop_is_marked_explained_and_stopped(open_page, server):
+    # What was said becomes likelier with every time: the embedded model goes in circles.
+    demo = open_answer(
+        open_page, server, greedy=True, repetition_penalty=0.5, stop_at_loop=True, max_new_tokens=90
+    )
+    demo.ask("Tell me a long story")
+    record = records(demo)[-1]
+    assert record["finish"] == "loop"
+    start, period, _ = record["loops"][-1]
+    expect(demo.page.locator(".an-loop")).to_contain_text(f"{period} tokens, 4 times in a row")
+    expect(demo.page.locator(".an-loop")).to_contain_text("0.5 rewards")
+    expect(demo.page.locator(".an-why")).to_contain_text("repeated itself and was stopped")
+    first = demo.page.locator(".an-k.turns")
+    assert first.evaluate("box => box.token") == start + period
+    demo.page.locator(".an-loop button").click()
+    expect(demo.page.locator(".an-details")).to_have_attribute("data-token", str(start + period))
+    # The line: one point a step, its marker at the token that is shown.
+    line = demo.page.locator(".an-line")
+    points = line.locator("polyline").get_attribute("points").split()
+    assert len(points) == len(record["rows"])
+    marker = float(line.locator("line").get_attribute("x1"))
+    assert abs(float(points[start + period].split(",")[0]) - marker) < 0.1
+    line.click(position={"x": 6, "y": 20})
+    expect(demo.page.locator(".an-details")).to_have_attribute("data-token", "0")
+    assert_none(
+        tuple(text)
+        for text in demo.page.locator("#answer-tokens").evaluate(_CONTRASTS)
+        if text[0] < 4.5
+    )
+    assert demo.errors == []
+
+
+def test_an_answer_that_ends_by_itself_says_so(open_page, server):
+    demo = open_answer(open_page, server, greedy=True)
+    demo.ask("What is the capital of France?")
+    expect(demo.page.locator(".an-why")).to_contain_text("ended by itself")
+    expect(demo.page.locator(".an-loop")).to_have_count(0)

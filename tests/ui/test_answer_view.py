@@ -2,16 +2,19 @@
 
 import json
 import math
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_args
 
 import pytest
 import torch
 
 from tests.ui.test_handlers import ask, assistant, page, preview, user, view_of
-from yuan_demo.core.generation import TokenScores
+from yuan_demo.core.generation import FinishReason, TokenScores
+from yuan_demo.core.loops import Loop
 from yuan_demo.core.messages import Message, Turn
 from yuan_demo.core.sampling import SamplingParams
 from yuan_demo.engine.chat import Answer, ChatModel
+from yuan_demo.ui.answer_strings import ANSWER
 from yuan_demo.ui.answer_view import answer_scores, turn_marks
 from yuan_demo.ui.handlers import PageHandlers
 
@@ -151,3 +154,15 @@ def test_numbers_that_json_does_not_have_do_not_reach_the_page(chat: ChatModel, 
     shown = answer_scores(Answer(answer.fitted, (5,), scores=(odd,)), chat.tokenizer)
 
     assert json.dumps(shown, allow_nan=False)
+
+
+def test_every_end_has_its_sentence():
+    assert all(f"an_why_{reason}" in ANSWER for reason in get_args(FinishReason))
+
+
+def test_loops_are_told_with_the_scores(chat: ChatModel):
+    answer = answered(chat, SamplingParams(max_new_tokens=2))
+
+    assert answer_scores(answer, chat.tokenizer)["loops"] == []
+    looping = replace(answer, loops=(Loop(3, 4, 17),))
+    assert answer_scores(looping, chat.tokenizer)["loops"] == [[3, 4, 17]]

@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from yuan_demo.core.budget import FittedPrompt, fit
 from yuan_demo.core.errors import PromptError, SamplingError
 from yuan_demo.core.generation import FinishReason, InLine, Timings, TokenScores
+from yuan_demo.core.loops import Loop, LoopFinder
 from yuan_demo.core.messages import Message
 from yuan_demo.core.options import PromptOptions
 from yuan_demo.core.prompt import Origin, Prompt
+from yuan_demo.core.repetition import is_drawing
 from yuan_demo.core.sampling import SamplingParams, in_range
 from yuan_demo.core.spelling import spell_answer
 from yuan_demo.engine.engine import Engine
@@ -46,6 +48,7 @@ class Answer:
         seed: repeats this answer; None if nothing was drawn.
         place: in line while all places are taken; 0 when it is being computed.
         scores: what the model thought of each of `token_ids`.
+        loops: stretches that it repeated on the spot.
         params: how tokens are chosen, a drawn seed included; None where nothing was asked.
     """
 
@@ -57,6 +60,7 @@ class Answer:
     seed: int | None = None
     place: int = 0
     scores: tuple[TokenScores, ...] = ()
+    loops: tuple[Loop, ...] = ()
     params: SamplingParams | None = None
 
 
@@ -181,7 +185,7 @@ class ChatModel:
         yield answer
         for answer in self._generate(answer, params, cancelled, client):
             yield answer
-        if answer.finish_reason in ("stop", "length"):
+        if answer.finish_reason in ("stop", "length", "loop"):
             self._prepare_next((*messages, Message("assistant", answer.text)), options)
 
     def _generate(
@@ -192,27 +196,35 @@ class ChatModel:
         client: str | None,
     ) -> Iterator[Answer]:
         detokenizer = StreamingDetokenizer(self.tokenizer)
+        finder = LoopFinder(lambda ids: is_drawing(self.tokenizer.decode(ids)))
         prompt = answer.fitted.prompt.input_ids
         for step in self.engine.generate(prompt, params, cancelled, client):
             if isinstance(step, InLine):
                 yield replace(answer, place=step.place)
                 continue
+            reason = step.finish_reason
             text, token_ids, scores = answer.text, answer.token_ids, answer.scores
             if step.token_id is not None:
                 token_ids += (step.token_id,)
                 scores += (step.scores,)
                 text += detokenizer.add(step.token_id)
-            if step.finish_reason:
+                finder.add(step.token_id)
+            if params.stop_at_loop and finder.is_stuck:
+                reason = reason or "loop"
+            if reason:
                 text += detokenizer.finish()
             answer = replace(
                 answer,
                 token_ids=token_ids,
                 text=text,
-                finish_reason=step.finish_reason,
+                finish_reason=reason,
                 timings=step.timings,
                 scores=scores,
+                loops=finder.loops,
             )
             yield answer
+            if reason:
+                return
 
     def _prepare_next(self, messages: Sequence[Message], options: PromptOptions) -> None:
         """Has the history computed while the person reads and types.

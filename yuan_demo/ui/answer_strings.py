@@ -56,5 +56,67 @@ ANSWER: dict[str, tuple[str, str]] = {
     "an_chosen": ("chosen", "被选中"),
     "an_cut": ("cut", "排除"),
     "an_others": ("all others", "其余全部"),
+    # How it ended
+    "an_why_running": ("It is still being written.", "正在生成。"),
+    "an_why_stop": (
+        "It ended by itself: the model wrote <eod>, for which it saw a chance of {p}.",
+        "自行结束：模型写出了 <eod>，它给出的概率为 {p}。",
+    ),
+    "an_why_length": (
+        "It was cut off at the longest answer, {n} tokens. At the last one <eod> had {p}. Raise "
+        "“Longest answer” in the sampling settings to let it go on.",
+        "达到最长回答长度 {n} 个词元而被截断，最后一步 <eod> 的概率为 {p}。"
+        "想让它继续，请在采样设置中增大回答长度。",
+    ),
+    "an_why_context": (
+        "It was cut off because the context window is full. Start a new chat or choose a larger "
+        "window in the prompt settings.",
+        "上下文窗口已满，回答被截断。请开始新对话，或在提示设置中选择更大的窗口。",
+    ),
+    "an_why_cancelled": (
+        "It was stopped by hand. At the last token <eod> had {p}.",
+        "由用户停止。最后一步 <eod> 的概率为 {p}。",
+    ),
+    "an_why_deadline": (
+        "It took longer than an answer may take here, and was ended.",
+        "超过了这里允许的最长时间，已被结束。",
+    ),
+    "an_why_shutdown": ("The server was being stopped.", "服务器正在关闭。"),
+    "an_why_loop": (
+        "It repeated itself and was stopped, as the sampling settings ask for. <eod> had {p}.",
+        "回答陷入重复，按采样设置停止。当时 <eod> 的概率为 {p}。",
+    ),
+    "an_line_name": (
+        "Probability of <eod>, the end, at every step",
+        "每一步 <eod>（结束）的概率",
+    ),
+    "an_line_scale": (
+        "bottom 0.0001 %, top 100 %, powers of ten",
+        "底部 0.0001 %，顶部 100 %，对数刻度",
+    ),
+    "an_line": ("Probability of <eod> at each of {n} steps.", "{n} 步中每一步 <eod> 的概率。"),
+    "an_line_most": (
+        "Before the end it was highest at token {n}: {p}.",
+        "结束之前，最高出现在第 {n} 个词元：{p}。",
+    ),
+    "an_loop": ("It goes in circles.", "陷入重复。"),
+    "an_loop_where": (
+        "From token {n} on it says again what it said: {size} tokens, {times} times in a row.",
+        "从第 {n} 个词元起重复前文：{size} 个词元，连续 {times} 次。",
+    ),
+    "an_loop_try": (
+        "Try a repetition penalty of 1.1 to 1.3, another seed, or a higher temperature.",
+        "可以试试 1.1 到 1.3 的重复惩罚、换一个随机种子，或提高温度。",
+    ),
+    "an_loop_try_penalty": (
+        "A repetition penalty of {n} rewards what was said before: set it to 1 or more.",
+        "{n} 的重复惩罚会鼓励重复：请设为 1 或更大。",
+    ),
+    "an_loop_try_greedy": (
+        "Try a repetition penalty of 1.1 to 1.3, or switch greedy off: the most likely token leads "
+        "back here every time.",
+        "可以试试 1.1 到 1.3 的重复惩罚，或关闭贪心：总取概率最高的词元会一直绕回这里。",
+    ),
+    "an_loop_show": ("Show token {n}", "查看第 {n} 个词元"),
     "an_in_others": ("see below", "见下行"),
 }

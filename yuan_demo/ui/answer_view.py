@@ -39,7 +39,7 @@ def answer_scores(
     Returns:
         `from` number of the first token told of, `rows` one per token (see `_row`), `pieces`
         spelling by id, `turn` its number, `mark` as `turn_marks` gives it for question and answer,
-        `settings` by name.
+        `loops` [start, period, end] each, `settings` by name.
     """
     start = 0 if is_whole or answer.finish_reason else since
     told = answer.scores[start:]
@@ -52,6 +52,7 @@ def answer_scores(
         "pieces": dict(zip(ids, tokenizer.convert_ids_to_tokens(ids), strict=True)),
         "turn": turn.number,
         "mark": _marks([*said, answer.text]),
+        "loops": [list(loop) for loop in answer.loops],
         "settings": asdict(answer.params) if answer.params else None,
     }
 

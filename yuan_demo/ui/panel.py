@@ -67,7 +67,8 @@ def token_list() -> gr.HTML:
 
 def answer_tokens() -> gr.HTML:
     """What the model thought of every token of an answer."""
-    return _part("answer-tokens", '<div class="an"></div>', "answer.js", "answer_details.js")
+    scripts = ("answer.js", "answer_report.js", "answer_details.js")
+    return _part("answer-tokens", '<div class="an"></div>', *scripts)
 
 
 def format_comparison() -> gr.HTML:

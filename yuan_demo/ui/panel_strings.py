@@ -111,6 +111,7 @@ PANEL: dict[str, tuple[str, str]] = {
     "finish_stop": ("ended with <eod>", "以 <eod> 结束"),
     "finish_length": ("cut off at the longest answer", "达到最长回答长度"),
     "finish_context": ("the window is full", "窗口已满"),
+    "finish_loop": ("stopped at a loop", "因重复而停止"),
     "finish_cancelled": ("stopped", "已停止"),
     "seed_used": ("seed {n}", "随机种子 {n}"),
     "cut_off": ("Only the first {n} tokens are drawn.", "只画出前 {n} 个词元。"),
