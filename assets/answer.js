@@ -7,10 +7,13 @@ $('an').innerHTML = `
     <div class="an-what"><span></span><small></small></div>
     <label class="an-which" hidden><span></span><select></select></label>
     <div class="an-list" role="listbox" hidden></div>
+    <div class="an-rate" hidden><button type="button"></button><span role="status"></span></div>
     <div class="an-key" hidden><div class="tp-switch"></div><div class="an-scale"><span></span><i></i><span></span></div></div>
   </section>
   <div class="an-loops" role="status"></div>
   <section class="an-card an-details" hidden></section>
+  <section class="an-card an-sampler" hidden><button type="button" class="an-fold" aria-expanded="false"></button>
+    <div class="an-sampler-body" hidden><p class="an-why"></p><div class="an-knobs"></div><div class="an-sampled"></div></div></section>
   <section class="an-card an-report" hidden></section>`;
 const list = $('an-list'), chooser = element.querySelector('select');
 let answers = [], shown = null, isWriting = false, isStarted = false, wanted = null;  // wanted: a record's number
@@ -29,6 +32,7 @@ const MEASURES = {
   rank: { heat: row => Math.log(row[RANK]) / Math.log(LATE), text: row => row[RANK] > 1 ? '#' + row[RANK] : NOTHING, key: { n: LATE } },
   entropy: { heat: row => row[ENTROPY] / VAGUE, text: row => row[ENTROPY] < 0.05 ? NOTHING : row[ENTROPY].toFixed(1), key: { n: VAGUE } },
 };
+const nats = row => Math.max(0, row[ENTROPY]).toFixed(2);  // rounding may leave it below 0
 const spell = piece => piece.replaceAll('▁', ' ') || piece;
 
 // --- the tokens ---------------------------------------------------------------------------------------
@@ -90,13 +94,15 @@ function drawKey() {
 }
 
 // --- the whole ----------------------------------------------------------------------------------------
+// Every answer, and behind it its prompt if that was rated.
+const choices = () => answers.flatMap(answer => answer.rated ? [answer, answer.rated] : [answer]);
 function drawChooser() {
-  $('an-which').hidden = answers.length < 2;
-  const key = answers.map(answer => answer.number).join();
+  const all = choices(), key = all.map(each => each.number).join();
+  $('an-which').hidden = all.length < 2;
   if (chooser.dataset.key !== key) {
     chooser.dataset.key = key;
-    chooser.replaceChildren(...answers.map(answer => {
-      const option = make('option', '', say('an_turn', { n: '' + answer.turn, question: answer.question.trim() }));
+    chooser.replaceChildren(...all.map(answer => {
+      const option = make('option', '', answer.isPrompt ? say('an_prompt_of', { n: '' + answer.turn }) : say('an_turn', { n: '' + answer.turn, question: answer.question.trim() }));
       option.value = answer.number;
       return option;
     }));
@@ -106,8 +112,8 @@ function drawChooser() {
 
 function drawFacts() {
   const rows = (shown?.rows ?? []).filter(Boolean), facts = [];
-  $('an-what').firstChild.textContent = say(shown ? 'an_what' : isStarted ? 'an_none_kept' : 'an_none');
-  if (rows.length) facts.push(say('an_facts', { n: rows.length, p: percent(Math.exp(rows.reduce((sum, row) => sum + row[LOGPROB], 0) / rows.length)) }));
+  $('an-what').firstChild.textContent = say(shown ? (shown.isPrompt ? 'an_what_prompt' : 'an_what') : isStarted ? 'an_none_kept' : 'an_none');
+  if (rows.length) facts.push(say('an_facts', { n: shown.rows.length, p: percent(Math.exp(rows.reduce((sum, row) => sum + row[LOGPROB], 0) / rows.length)) }));
   if (rows.length && shown.seed != null) facts.push(say('seed_used', { n: '' + shown.seed }));
   $('an-what').lastChild.textContent = facts.join(' · ');
 }
@@ -116,14 +122,16 @@ function draw() {
   isStale = !element.offsetParent;
   if (isStale) return;
   const started = performance.now(), before = shown;
-  shown = answers.find(answer => answer.number === wanted) ?? answers[answers.length - 1] ?? null;
+  shown = choices().find(each => each.number === wanted) ?? answers[answers.length - 1] ?? null;
   if (before?.number !== shown?.number) picked = null;
-  drawChooser(); drawFacts();
+  drawChooser(); drawFacts(); drawRate();
   const hasTokens = !!shown?.rows.length;
-  for (const node of [list, $('an-key'), $('an-details'), $('an-report')]) node.hidden = !hasTokens;
+  for (const node of [list, $('an-key'), $('an-details')]) node.hidden = !hasTokens;
+  $('an-report').hidden = !hasTokens || shown.isPrompt;
   const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 30;
   if (!hasTokens) { list.replaceChildren(); $('an-loops').replaceChildren(); boxes = []; drawnNumber = null; drawnLoops = ''; }
   if (hasTokens) { drawList(); followStop(); drawReport(); showDetails(); }
+  followSampler();
   if (isWriting && isAtEnd && picked === null) list.scrollTop = list.scrollHeight;
   element.dataset.draws = +(element.dataset.draws || 0) + 1;
   element.dataset.drawMs = (performance.now() - started).toFixed(1);

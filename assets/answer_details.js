@@ -8,7 +8,7 @@ function tokenShown() {
   if (pointed !== null && pointed <= last) return pointed;
   if (picked !== null && picked <= last) return picked;
   if (isWriting && shown === answers[answers.length - 1]) return last;
-  return shown.rows.reduce((least, row, token) => row && row[LOGPROB] < shown.rows[least]?.[LOGPROB] ? token : least, 0);
+  return shown.rows.reduce((least, row, token) => row && row[LOGPROB] < (shown.rows[least]?.[LOGPROB] ?? 1) ? token : least, 0);
 }
 
 function bar(value, title) {
@@ -62,38 +62,58 @@ function headRow() {
   return row;
 }
 
+// As high as it has been for this answer: were it to shrink at the end of a page, the page would scroll
+// and put another token under the mouse, whose details are higher, and so on.
+let reserved = 0, reservedFor = null;
+function keepHeight(node) {
+  if (reservedFor !== shown.number) { reserved = 0; reservedFor = shown.number; node.style.minHeight = ''; }
+  if (node.offsetHeight > reserved) { reserved = node.offsetHeight; node.style.minHeight = reserved + 'px'; }
+}
+
 function showDetails() {
+  drawDetails();
+  followSampler();
+  keepHeight($('an-details'));
+}
+
+function drawDetails() {
   const token = tokenShown(), row = shown.rows[token], node = $('an-details');
   for (const box of list.querySelectorAll('.an-k.on')) box.classList.remove('on');
   boxes[token]?.classList.add('on');
-  node.hidden = !row;
+  if (!row && !shown.isPrompt) return;
   markStep(token);
-  if (!row) return;
+  node.dataset.token = token;
+  if (!row) return node.replaceChildren(make('p', 'an-why', say('an_first')));
   const title = make('h3'), facts = make('dl'), table = make('table'), body = make('tbody'), head = make('thead');
   write(title, spell(cells.pieces[token]), false);
   title.append(make('small', '', say('an_step', { n: token + 1, all: shown.rows.length })));
   for (const [name, value] of [['an_probability', percent(Math.exp(row[LOGPROB]))], ['an_rank', count.format(row[RANK])],
-    ['an_entropy', say('an_entropy_of', { n: row[ENTROPY].toFixed(2) })], ['an_eod', percent(Math.exp(row[EOD]))]]) {
+    ['an_entropy', say('an_entropy_of', { n: nats(row) })], ...(row[EOD] === null ? [] : [['an_eod', percent(Math.exp(row[EOD]))]])]) {
     const fact = make('div');
     fact.append(make('dt', '', say(name)), make('dd', '', value));
     facts.append(fact);
   }
+  node.replaceChildren(title, facts);
+  if (!row[CANDIDATES].length) return;
   head.append(headRow());
   body.append(...candidateRows(row, cells.ids[token], cells.pieces[token]));
   table.append(head, body);
-  node.replaceChildren(title, facts, table);
-  node.dataset.token = token;
+  node.append(table);
 }
 
 const boxOf = event => event.target.closest?.('.an-k');
-list.addEventListener('mouseover', event => {
-  // While an answer streams, tokens move under a mouse that rests; that is no pointing.
-  if (isWriting && !event.movementX && !event.movementY) return;
+let isResting = false;  // other tokens came under the mouse without its moving
+function point(event) {
   const box = boxOf(event);
   if (!box || box.token === pointed) return;
   pointed = box.token;
   showDetails();
+}
+list.addEventListener('mouseover', event => {
+  // While an answer streams, tokens move under a mouse that rests; that is no pointing.
+  if (!isResting && !(isWriting && !event.movementX && !event.movementY)) point(event);
 });
+list.addEventListener('mousemove', event => { isResting = false; point(event); });
 list.addEventListener('mouseleave', () => { if (pointed !== null) { pointed = null; showDetails(); } });
 list.addEventListener('click', event => {
   const box = boxOf(event);
@@ -126,7 +146,7 @@ function introduce(box) {
   box.setAttribute('aria-selected', 'true');
   box.setAttribute('aria-setsize', boxes.length);
   box.setAttribute('aria-posinset', box.token + 1);
-  if (row) box.setAttribute('aria-label', say('an_token', { n: box.token + 1, text: piece.trim() || say('blank'), p: percent(Math.exp(row[LOGPROB])), rank: row[RANK], entropy: row[ENTROPY].toFixed(2) }));
+  if (row) box.setAttribute('aria-label', say('an_token', { n: box.token + 1, text: piece.trim() || say('blank'), p: percent(Math.exp(row[LOGPROB])), rank: row[RANK], entropy: nats(row) }));
 }
 
 function onOtherLine(token, step) {
@@ -190,4 +210,9 @@ subscribe('answers', news => {
   draw();
 });
 // While another tab hid this one nothing was drawn.
-new ResizeObserver(() => { if (isStale) draw(); }).observe(element);
+let width = 0;
+new ResizeObserver(() => {
+  if (isStale) draw();
+  else if (width !== element.offsetWidth && shown) { reservedFor = null; showDetails(); }
+  width = element.offsetWidth;
+}).observe(element);

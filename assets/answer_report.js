@@ -67,7 +67,9 @@ function markLoops() {
 
 let drawnLoops = '';
 function drawReport() {
-  const loops = shown.loops ?? [], key = shown.number + loops.map(([start, period]) => [start, period]).join('|') + loops.map(each => Math.floor((each[2] - each[0]) / each[1]));
+  const loops = shown.loops ?? [];
+  if (shown.isPrompt) { $('an-loops').replaceChildren(); drawnLoops = ''; return markLoops(); }
+  const key = shown.number + loops.map(([start, period]) => [start, period]).join('|') + loops.map(each => Math.floor((each[2] - each[0]) / each[1]));
   markLoops();
   // Written anew only when it says something else: a screen reader reads it out.
   if (drawnLoops !== key) $('an-loops').replaceChildren(...loops.map(drawLoop));

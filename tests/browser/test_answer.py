@@ -53,7 +53,7 @@ def test_every_token_of_the_answer_stands_there_and_the_candidates_make_a_hundre
         logprob, rank, entropy, eos_logprob, candidates = record["rows"][token]
         facts = details.locator("dd").all_inner_texts()
         assert facts[1] == str(rank)
-        assert facts[2].startswith(f"{entropy:.2f}")
+        assert facts[2].startswith(f"{max(0, entropy):.2f}")
         # What is shown is the number itself, rounded.
         for text, value in ((facts[0], logprob), (facts[3], eos_logprob)):
             shown = math.exp(value)
@@ -208,3 +208,59 @@ def test_an_answer_that_ends_by_itself_says_so(open_page, server):
     demo.ask("What is the capital of France?")
     expect(demo.page.locator(".an-why")).to_contain_text("ended by itself")
     expect(demo.page.locator(".an-loop")).to_have_count(0)
+
+
+def test_the_prompt_is_rated_on_request(open_page, server, inspect):
+    demo = open_answer(open_page, server, "390x844", greedy=True)
+    demo.ask("My name is Ada.")
+    answer = demo.page.locator(".an-k").count()
+    sent = inspect("My name is Ada.", max_new_tokens=60)
+    demo.page.get_by_role("button", name="Rate the prompt").click()
+    boxes = demo.page.locator(".an-k")
+    expect(boxes).to_have_count(len(sent["input_ids"]))
+    expect(boxes.first.locator("small")).to_have_text("–")
+    boxes.first.click()
+    expect(demo.page.locator(".an-details")).to_contain_text("Nothing stands before")
+    boxes.nth(2).click()
+    expect(demo.page.locator(".an-details dd")).to_have_count(3)
+    expect(demo.page.locator(".an-report")).to_be_hidden()
+    assert demo.has_no_sideways_scroll()
+    part = demo.page.locator("#answer-tokens")
+    assert_none(part.evaluate(_SMALL_TARGETS))
+    assert_none(tuple(text) for text in part.evaluate(_CONTRASTS) if text[0] < 4.5)
+    # The answer is still there beside it.
+    demo.page.locator(".an-which select").select_option(index=0)
+    expect(boxes).to_have_count(answer)
+    expect(demo.page.locator(".an-report")).to_be_visible()
+    assert demo.errors == []
+
+
+@pytest.mark.parametrize("size", ["1280x800", "390x844"])
+def test_the_sampler_opens_and_follows_its_sliders(open_page, server, size):
+    demo = open_answer(open_page, server, size, top_k=40, top_p=0.9, repetition_penalty=1.1)
+    demo.ask("Write a bubble sort in Python")
+    demo.page.locator(".an-fold").click()
+    sampled = demo.page.locator(".an-sampled")
+    expect(sampled).to_contain_text("as in the answer")
+    head = sampled.locator("tr").first.locator("th").all_inner_texts()
+    assert head == ["Token", "Model", "Penalty", "Temp.", "Top-k", "Top-p"]
+    left = sampled.locator(".left td").all_inner_texts()
+    assert left[:3] == [left[0]] * 3
+    assert left[3] == "40"
+    # A setting is moved: who is left changes at once, and what the page shows is what was asked.
+    demo.page.locator(".an-knobs input[name=top_k]").evaluate(
+        "box => { box.value = 3; box.dispatchEvent(new Event('input')); }"
+    )
+    expect(sampled.locator(".left td").nth(3)).to_have_text("3")
+    demo.page.locator(".an-knobs input[name=greedy]").check()
+    expect(sampled).to_contain_text("Greedy takes the most likely")
+    # Another token is opened by choosing it.
+    before = sampled.inner_text()
+    demo.page.locator(".an-k").nth(1).click()
+    expect(sampled).not_to_have_text(before)
+    assert demo.has_no_sideways_scroll()
+    part = demo.page.locator("#answer-tokens")
+    assert_none(tuple(text) for text in part.evaluate(_CONTRASTS) if text[0] < 4.5)
+    if size == "390x844":
+        assert_none(part.evaluate(_SMALL_TARGETS))
+    assert demo.errors == []

@@ -166,3 +166,12 @@ def test_loops_are_told_with_the_scores(chat: ChatModel):
     assert answer_scores(answer, chat.tokenizer)["loops"] == []
     looping = replace(answer, loops=(Loop(3, 4, 17),))
     assert answer_scores(looping, chat.tokenizer)["loops"] == [[3, 4, 17]]
+
+
+def test_a_chance_is_shown_as_cut_only_if_it_is(chat: ChatModel):
+    answer = answered(chat, SamplingParams(max_new_tokens=1))
+    scores = TokenScores(-0.1, 1, 0.5, -9.0, (5, 6), (-0.1, -20.0), (1.0, 1e-12))
+
+    shown = answer_scores(replace(answer, scores=(scores,)), chat.tokenizer)
+
+    assert [after for _, _, after in shown["rows"][0][4]] == [1.0, 1e-12]

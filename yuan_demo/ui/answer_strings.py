@@ -56,6 +56,53 @@ ANSWER: dict[str, tuple[str, str]] = {
     "an_chosen": ("chosen", "被选中"),
     "an_cut": ("cut", "排除"),
     "an_others": ("all others", "其余全部"),
+    # The prompt
+    "an_rate": ("Rate the prompt, too", "也给提示打分"),
+    "an_rate_title": (
+        "How likely the model finds every token that it was given, read in one pass. It waits "
+        "until no answer is being written.",
+        "模型认为收到的每个词元有多大可能，一次前向即可得到。会排在正在生成的回答之后。",
+    ),
+    "an_rating": ("Reading the prompt …", "正在读取提示……"),
+    "an_stop_rating": ("Stop", "停止"),
+    "an_prompt_of": ("Turn {n}: its whole prompt", "第 {n} 轮：完整提示"),
+    "an_what_prompt": (
+        "How well the model could have foretold every token of the prompt: the stronger the "
+        "colour, the more it surprised.",
+        "模型对提示中的每个词元能预料到几分：颜色越深，越出乎意料。",
+    ),
+    "an_first": (
+        "Nothing stands before the first token, so nothing foretells it.",
+        "第一个词元之前什么都没有，无从预测。",
+    ),
+    # The sampler
+    "an_sampler": ("The sampler at this token, step by step", "这个词元的采样过程，逐步展开"),
+    "an_sampler_what": (
+        "Move the settings: the model is not asked again, only the choice is made anew.",
+        "调整设置即可：不会重新运行模型，只是重新选择。",
+    ),
+    "an_knob_temperature": ("Temperature", "温度"),
+    "an_knob_top_k": ("Top-k (0: all)", "Top-k（0 为全部）"),
+    "an_knob_top_p": ("Top-p", "Top-p"),
+    "an_knob_repetition_penalty": ("Repetition penalty", "重复惩罚"),
+    "an_knob_greedy": ("Greedy", "贪心"),
+    "an_knob_seed": ("Seed", "随机种子"),
+    "an_left": ("tokens left", "剩余词元数"),
+    "an_step_raw": ("Model", "模型"),
+    "an_step_penalty": ("Penalty", "惩罚"),
+    "an_step_temperature": ("Temp.", "温度"),
+    "an_step_top_k": ("Top-k", "Top-k"),
+    "an_step_top_p": ("Top-p", "Top-p"),
+    "an_greedy_picks": ("Greedy takes the most likely:", "贪心取概率最高的："),
+    "an_draw_picks": (
+        "The random number {x} (line) falls on the stretch of",
+        "随机数 {x}（竖线）落在这一段：",
+    ),
+    "an_as_answered": ("— as in the answer.", "——与回答相同。"),
+    "an_unlike_answered": (
+        "— the answer has another token here.",
+        "——回答中这里是另一个词元。",
+    ),
     # How it ended
     "an_why_running": ("It is still being written.", "正在生成。"),
     "an_why_stop": (

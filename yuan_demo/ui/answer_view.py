@@ -13,6 +13,8 @@ from yuan_demo.core.generation import TokenScores
 from yuan_demo.core.messages import Turn
 from yuan_demo.core.tokens import Tokenizer
 from yuan_demo.engine.chat import Answer
+from yuan_demo.engine.requests import Reading
+from yuan_demo.engine.sampler_steps import SamplerTrace
 
 DIGITS = 7
 """Decimal places of a logarithm: a probability made of it is off by 1e-7 at most."""
@@ -57,6 +59,32 @@ def answer_scores(
     }
 
 
+def prompt_rows(reading: Reading) -> list[Any]:
+    """Rows of a prompt that was read, as of an answer but for candidates and `<eod>`.
+
+    Nothing stands before the first token, so nothing is known of it.
+    """
+    rated = zip(reading.logprobs, reading.ranks, reading.entropies, strict=True)
+    return [None, *([_rounded(own), rank, _rounded(mix), None, []] for own, rank, mix in rated)]
+
+
+def sampler_view(trace: SamplerTrace, tokenizer: Tokenizer) -> dict[str, Any]:
+    """How a token is chosen: `ids`, `pieces`, `steps` [name, tokens left, [probability of each]],
+    `starts` of each one's stretch of [0, 1), `chosen` id, and `draw`, None if greedy."""
+    ids = list(trace.token_ids)
+    return {
+        "ids": ids,
+        "pieces": tokenizer.convert_ids_to_tokens(ids),
+        "steps": [
+            [step.name, step.left, [_chance(each) for each in step.probabilities]]
+            for step in trace.steps
+        ],
+        "starts": [_rounded(each) for each in trace.starts],
+        "chosen": trace.chosen,
+        "draw": trace.draw,
+    }
+
+
 def _row(scores: TokenScores) -> list[Any]:
     """[logprob, rank, entropy, logprob of <eod>, [candidate: [id, logprob, chance after]]]."""
     candidates = zip(
@@ -70,13 +98,18 @@ def _row(scores: TokenScores) -> list[Any]:
         scores.rank,
         _rounded(scores.entropy),
         _rounded(scores.eos_logprob),
-        [[each, _rounded(before), _rounded(after)] for each, before, after in candidates],
+        [[each, _rounded(before), _chance(after)] for each, before, after in candidates],
     ]
 
 
 def _rounded(value: float) -> float:
     # Not a number is not above it, either.
     return round(value, DIGITS) if value > LOWEST else LOWEST
+
+
+def _chance(value: float) -> float:
+    """A probability; only that of a token which is cut is 0, so its places are not counted off."""
+    return float(f"{value:.7g}") if value > 0 else 0.0
 
 
 def _marks(said: Sequence[str]) -> list[int]:

@@ -67,8 +67,8 @@ def token_list() -> gr.HTML:
 
 def answer_tokens() -> gr.HTML:
     """What the model thought of every token of an answer."""
-    scripts = ("answer.js", "answer_report.js", "answer_details.js")
-    return _part("answer-tokens", '<div class="an"></div>', *scripts)
+    names = ("", "_report", "_prompt", "_sampler", "_details")
+    return _part("answer-tokens", '<div class="an"></div>', *(f"answer{name}.js" for name in names))
 
 
 def format_comparison() -> gr.HTML:
