@@ -96,7 +96,7 @@ def test_greedy_gives_the_chosen_token_all_the_chance(chat: ChatModel):
 def test_a_view_of_an_answer_under_way_brings_what_is_new_and_the_last_one_all(
     tiny_loaded: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("yuan_demo.ui.handlers.PANEL_INTERVAL_SECONDS", 0)
+    monkeypatch.setattr("yuan_demo.ui.pace.Pace.due", lambda *_: (True, True))
     outputs = ask(PageHandlers(ChatModel(tiny_loaded)), "你好", max_new_tokens=12)
 
     parts = [view_of(view)["scores"] for _, view in outputs]
