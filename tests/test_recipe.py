@@ -300,6 +300,8 @@ def test_the_whole_recipe_runs_and_exports_a_model_that_the_demo_loads(tmp_path:
         "--dialogues=200",
         "--steps=3",
         "--batch-tokens=4096",
+        # A model that has learned nothing never stops by itself: the whole list takes ten minutes.
+        "--items=12",
     ]
     paths = [f"--out={run}", f"--work={tmp_path / 'work'}", f"--to={folder}"]
     for step in ("all", "export"):

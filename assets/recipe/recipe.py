@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--batch-tokens", type=int, default=131_072, help="tokens of a batch, padding included"
     )
+    parser.add_argument("--items", type=int, help="evaluate only the first so many conversations")
     parser.add_argument("--vocab-size", type=int, default=8192)
     parser.add_argument("--shape", choices=SHAPES, default="embedded")
     return parser
@@ -132,7 +133,7 @@ def _train_step(settings: argparse.Namespace) -> None:
 def _evaluate_step(settings: argparse.Namespace) -> None:
     """Evaluates the weights as they are stored: rounded to bfloat16, run in float32."""
     model = YuanForCausalLM.from_pretrained(settings.out, dtype=torch.float32).to(_device()).eval()
-    items = [*read_items(), *read_items(NOT_TOLD)]
+    items = [*read_items(), *read_items(NOT_TOLD)][: settings.items]
     outcomes = evaluate(model, Encoder(settings.out / "tokenizer.model"), items)
     write_report(outcomes, settings.out / "evaluation.json")
 
