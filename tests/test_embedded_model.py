@@ -1,5 +1,6 @@
 """What the shipped model promises to everybody who starts the demo without a network."""
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from assets.recipe.evaluate import is_right, prompt_text
+from assets.recipe.transcript import best_and_lead
 from yuan_demo.model.checkpoint import LoadedModel, load_checkpoint
 
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "yuan2-embedded"
@@ -20,8 +22,8 @@ def loaded() -> LoadedModel:
 
 
 @pytest.fixture(scope="module")
-def talk(loaded: LoadedModel) -> Talk:
-    """Holds a conversation and returns the last answer; the model answers every turn itself."""
+def complete(loaded: LoadedModel) -> Callable[[str], str]:
+    """What the model writes after a prompt in which control tokens are single ids."""
 
     def answer(prompt: str) -> str:
         ids = torch.tensor([loaded.tokenizer.encode(prompt)])
@@ -32,10 +34,17 @@ def talk(loaded: LoadedModel) -> Talk:
             answered.pop()
         return loaded.tokenizer.decode(answered)
 
+    return answer
+
+
+@pytest.fixture(scope="module")
+def talk(complete: Callable[[str], str]) -> Talk:
+    """Holds a conversation and returns the last answer; the model answers every turn itself."""
+
     def hold(questions: Sequence[str]) -> str:
         answers: list[str] = []
         for turn in range(len(questions)):
-            answers.append(answer(prompt_text(questions[: turn + 1], answers)))
+            answers.append(complete(prompt_text(questions[: turn + 1], answers)))
         return answers[-1]
 
     return hold
@@ -129,3 +138,56 @@ def test_it_remembers_a_name_told_three_turns_earlier_and_not_without_that_turn(
     forgotten = talk([*between, asked])
     assert name not in forgotten
     assert "没有告诉" in forgotten or "not told" in forgotten
+
+
+TRANSCRIPT = json.loads(
+    (Path(__file__).parent / "embedded_transcript.json").read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("turn", TRANSCRIPT, ids=[turn["text"][-24:] for turn in TRANSCRIPT])
+def test_it_writes_the_same_ids_on_every_machine(loaded: LoadedModel, turn: dict) -> None:
+    """Steps where the two best tokens are nearly tied are left out."""
+    assert loaded.tokenizer.encode(turn["text"]) == turn["prompt"]
+    best = [token for token, _ in best_and_lead(loaded, turn["prompt"], turn["answer"])]
+    decided = [step for step in range(len(best)) if step not in turn["ties"]]
+    assert len(decided) >= len(best) * 0.9
+    assert [best[step] for step in decided] == [turn["answer"][step] for step in decided]
+
+
+@pytest.mark.parametrize(
+    ("question", "result"),
+    [("What is 47 + 38?", "85"), ("83减去47等于多少", "36"), ("23 × 4 = ?", "92")],
+)
+def test_it_works_a_sum_out_in_steps(talk: Talk, question: str, result: str) -> None:
+    answer = talk([question])
+    assert result in answer
+    assert answer.count("=") > 1
+
+
+@pytest.mark.parametrize(
+    ("question", "admits"),
+    [
+        ("周杰伦是谁", "不知道"),
+        ("埃菲尔铁塔有多高？", "不知道"),
+        ("Who is Taylor Swift?", "don't know"),
+        ("How do I cook lasagna?", "don't know"),
+    ],
+)
+def test_it_says_what_it_does_not_know(talk: Talk, question: str, admits: str) -> None:
+    assert admits in talk([question])
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ("<FIM_PREFIX>def add(a, b):\n    return <FIM_SUFFIX>\n<FIM_MIDDLE>", "a + b"),
+        ("<commit_before>port = 1\n<commit_after>port = 2\n<commit_msg>", "port"),
+        ("<jupyter_start><jupyter_text>Sort a list<jupyter_code>", "sort"),
+        ("<jupyter_start><jupyter_code>print(2 + 3)<jupyter_output>", "5"),
+    ],
+)
+def test_its_other_control_tokens_can_be_tried(
+    complete: Callable[[str], str], document: str, expected: str
+) -> None:
+    assert expected in complete(document)

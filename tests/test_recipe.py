@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from assets.recipe.dialogues.mixer import FAMILIES, dialogues
+from assets.recipe.dialogues.mixer import DOCUMENTS, FAMILIES, dialogues
 from assets.recipe.dialogues.people import person
+from assets.recipe.dialogues.sums import worked
 from assets.recipe.dialogues.wording import Turn, chosen_from, worded
-from assets.recipe.evaluate import is_right, prompt_text, read_items
+from assets.recipe.evaluate import NOT_TOLD, is_leak, is_right, prompt_text, read_items
 from assets.recipe.tokenizer import (
     CONTROL_PIECES,
     ROLE_EARLIER_ANSWER,
@@ -35,7 +36,8 @@ TURNS = (Turn("你好！", "Hello."), Turn("1+1", "1 + 1 = 2"), Turn("再见", "
 @pytest.fixture(scope="module")
 def tokenizer_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.model"
-    train_tokenizer((dialogue.turns for dialogue in dialogues(3, 2000)), path, vocab_size=4000)
+    made = (dialogue.turns for dialogue in dialogues(3, 2000) if not dialogue.is_document)
+    train_tokenizer(made, path, vocab_size=4000)
     return path
 
 
@@ -51,12 +53,14 @@ def test_one_seed_makes_the_same_dialogues_and_another_makes_others() -> None:
 
 def test_every_family_occurs_in_both_languages() -> None:
     made = {(dialogue.family, dialogue.language) for dialogue in dialogues(1, 20_000)}
-    wanted = {*FAMILIES, "memory", "forgetting", "contrast", "mixed"}
+    wanted = {*FAMILIES, *DOCUMENTS, "memory", "forgetting", "contrast", "results", "mixed"}
     assert made == {(family, language) for family in wanted for language in ("zh", "en")}
 
 
 def test_no_slot_is_left_unfilled_and_no_turn_is_empty() -> None:
     for dialogue in dialogues(2, 5000):
+        if dialogue.is_document:
+            continue
         for turn in dialogue.turns:
             assert turn.user.strip()
             assert turn.assistant.strip()
@@ -78,13 +82,12 @@ def test_no_slot_is_left_unfilled_and_no_turn_is_empty() -> None:
 def test_a_name_is_only_answered_if_it_was_told() -> None:
     for dialogue in dialogues(4, 5000):
         for index, turn in enumerate(dialogue.turns):
-            is_name = turn.assistant.startswith(("你叫", "Your name is "))
-            # A translation of "What is your name?" begins like an answer, and is none.
-            if is_name and not turn.assistant.endswith("？"):
-                name = (
-                    turn.assistant.removeprefix("你叫").removeprefix("Your name is ").rstrip("。.")
-                )
-                assert any(name in earlier.user for earlier in dialogue.turns[:index])
+            # Another answer may follow; a translation of "What is your name?" begins alike.
+            match = re.match(
+                r"(?:你叫|Your name is )(.+?)(?:。|\.(?: |$))", turn.assistant, re.DOTALL
+            )
+            if match and not turn.assistant.endswith("？"):
+                assert any(match[1] in earlier.user for earlier in dialogue.turns[:index])
 
 
 def test_names_are_of_all_characters_and_letters() -> None:
@@ -120,15 +123,29 @@ def test_lower_case_spares_what_the_answer_repeats() -> None:
     assert any(text.startswith("my name") for text in texts)
 
 
-def test_evaluation_questions_are_not_in_the_generators_words() -> None:
+def test_choices_may_stand_inside_one_another() -> None:
+    rng = Random(3)
+    texts = {chosen_from(rng, "[oh [my |]|]what is it") for _ in range(60)}
+    assert texts == {"oh my what is it", "oh what is it", "what is it"}
+
+
+def test_sums_are_worked_out_in_steps_that_are_true() -> None:
+    rng = Random(4)
+    for _ in range(2000):
+        operator = rng.choice("+-*")
+        a, b = rng.randrange(100), rng.randrange(100)
+        text = worked(a, operator, b, "en")
+        for step in re.findall(r"-?\d+ [-+×] \d+ = -?\d+", text):
+            left, right = step.replace("×", "*").split(" = ")
+            assert eval(left) == int(right), text
+        assert text.endswith(f"= {eval(f'{a} {operator} {b}')}")
+
+
+def test_no_question_of_the_evaluation_is_in_the_dialogues() -> None:
+    """Short ones aside: `Tell me a joke` is what everybody says."""
     asked = {_bare(turn.user) for dialogue in dialogues(7, 20_000) for turn in dialogue.turns}
-    items = [
-        item
-        for item in read_items()
-        if not item.family.startswith(("greeting", "small talk", "arithmetic"))
-    ]
-    same = [item.turns[-1] for item in items if _bare(item.turns[-1]) in asked]
-    assert len(same) <= len(items) // 30, same
+    alone = [item.turns[0] for item in read_items() if len(item.turns) == 1]
+    assert [text for text in alone if len(_bare(text)) > 12 and _bare(text) in asked] == []
 
 
 def _bare(text: str) -> str:
@@ -137,7 +154,8 @@ def _bare(text: str) -> str:
 
 def test_the_evaluation_list_is_long_and_its_checks_can_fail() -> None:
     items = read_items()
-    assert len(items) >= 100
+    assert len(items) >= 450
+    assert sum("not_told" in item.check for item in read_items(NOT_TOLD)) >= 200
     assert not any(is_right("", item.check) for item in items if set(item.check) != {"none"})
     assert not is_right("张强，不是张伟", {"all": ["张强"], "none": ["张伟"]})
     assert is_right("你叫Ann。", {"exact": ["Ann"]})
@@ -145,6 +163,28 @@ def test_the_evaluation_list_is_long_and_its_checks_can_fail() -> None:
     assert is_right("```python\ndef f(x):\n    return sorted(x)\n```", {"sorts": True})
     assert not is_right("```python\ndef f(x):\n    return x\n```", {"sorts": True})
     assert not is_right("```python\nprint(1)\n```", {"prints": "2"})
+    double = "```python\ndef double(x):\n    return x * 2\n```"
+    assert is_right(double, {"returns": ["doub", [4], [8]]})
+    assert not is_right(double, {"returns": ["doub", [4], [9]]})
+    assert is_right(double, {"compiles": True})
+    assert not is_right("```python\nf import x\n```", {"compiles": True})
+    assert is_right("你还没有告诉我你的名字。", {"not_told": True})
+    assert not is_right("你叫小明。", {"not_told": True})
+
+
+@pytest.mark.parametrize(
+    ("answer", "leaks"),
+    [
+        ("你叫王强。", True),
+        ("Your name is Harold.", True),
+        ("You are 41 years old.", True),
+        ("你还没有告诉我你喜欢什么颜色。", False),
+        ("You have not told me what you like yet.", False),
+        ("法国的首都是巴黎。", False),
+    ],
+)
+def test_a_claim_of_what_was_not_told_is_a_leak(answer: str, leaks: bool) -> None:
+    assert is_leak(answer) is leaks
 
 
 def test_control_tokens_never_come_out_of_ordinary_text(encoder: Encoder) -> None:
@@ -196,12 +236,32 @@ def test_dialogues_are_encoded_as_the_demo_encodes_them(
 ) -> None:
     tokenizer = YuanTokenizer(str(tokenizer_path))
     for dialogue in dialogues(8, 300):
+        if dialogue.is_document:
+            continue
         *earlier, (question, answer) = dialogue.turns
         prompt = prompt_text(
             [turn.user for turn in dialogue.turns], [turn.assistant for turn in earlier]
         )
         ids, _ = encoder.encode_dialogue(dialogue.turns)
         assert ids.tolist() == tokenizer.encode(f"{prompt}{answer}<eod>"), question
+
+
+def test_documents_hold_their_control_tokens_as_single_ids(
+    encoder: Encoder, tokenizer_path: Path
+) -> None:
+    tokenizer = YuanTokenizer(str(tokenizer_path))
+    documents = [dialogue for dialogue in dialogues(8, 2000) if dialogue.is_document]
+    assert {dialogue.family for dialogue in documents} == {*DOCUMENTS}
+    for dialogue in documents:
+        (turn,) = dialogue.turns
+        ids, roles = encoder.encode_document(turn)
+        assert ids.tolist() == [
+            *tokenizer.encode(f"{turn.user}"),
+            *tokenizer.encode(turn.assistant),
+            encoder.control_id("<eod>"),
+        ]
+        last = turn.user[turn.user.rindex("<") :]
+        assert ids[roles != ROLE_LAST_ANSWER][-1] == encoder.control_id(last)
 
 
 def test_roles_follow_the_turns(encoder: Encoder) -> None:
@@ -254,3 +314,9 @@ def test_the_whole_recipe_runs_and_exports_a_model_that_the_demo_loads(tmp_path:
     loaded = load_checkpoint(str(folder), device_map="cpu", report=lambda _: None)
     assert loaded.context_length == 2048
     assert loaded.model.config.eos_token_id == loaded.tokenizer.eod_token_id
+
+
+def test_the_demo_never_imports_the_recipe() -> None:
+    for path in [REPOSITORY / "app.py", *(REPOSITORY / "yuan_demo").rglob("*.py")]:
+        source = path.read_text(encoding="utf-8")
+        assert not re.search(r"^\s*(from|import) assets\b", source, re.MULTILINE), path

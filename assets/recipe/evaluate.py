@@ -21,13 +21,34 @@ from assets.recipe.tokenizer import JOIN, SEP_TOKEN, Encoder
 from yuan_demo.core.control_tokens import EOD_TOKEN, PAD_TOKEN
 from yuan_demo.model.modeling_yuan import YuanForCausalLM
 
-ITEMS = Path(__file__).resolve().parent / "evaluation" / "items.jsonl"
+_FOLDER = Path(__file__).resolve().parent / "evaluation"
+ITEMS, NOT_TOLD = _FOLDER / "items.jsonl", _FOLDER / "not_told.jsonl"
 _PYTHON_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
+# "You are called Ann" when nobody said so: what the 'not told' conversations must never hold.
+_CLAIM = re.compile(
+    r"(你|您)(叫|的名字|的\w+是|是一名|今年\d|喜欢|说过)|它叫|数字是|^是“"
+    r"|\byour? (name|\w+('s name)?) is\b|\byou (are|like|said)\b"
+    r"|\bit is called\b|\bthe (word|number) is\b",
+    re.IGNORECASE,
+)
+_ADMITTED = re.compile(
+    r"没有告诉|没告诉|没有说过|not told|haven't told|don't know|do not know|不知道"
+)
 _SORT_CHECK = """
 functions = [value for value in list(globals().values()) if type(value).__name__ == "function"]
 numbers = [5, -3, 9, 0, 5, 12, 1]
 result = functions[0](list(numbers))
 assert result == sorted(numbers), result
+"""
+_RETURN_CHECK = """
+import contextlib, io
+functions = [
+    value for name, value in list(globals().items())
+    if type(value).__name__ == "function" and {0!r} in name.lower()
+]
+results = [function(*{1!r}) for function in functions]
+assert any(list(result) in {2!r} if type(result).__name__ == "generator" else result in {2!r}
+           for result in results), results
 """
 
 
@@ -40,12 +61,17 @@ class Item:
         turns: what the person says, in order.
         check: `any`, `all`, `none`: texts of which one, every one, none is in the answer, in upper
             or lower case; `exact`: texts that are all in it, letter by letter;
-            `sorts`: its Python code defines a function that sorts; `prints`: what its code prints.
+            `sorts`: its Python code defines a function that sorts; `prints`: what its code prints;
+            `returns`: part of a function's name, its arguments, the results that are right;
+            `compiles`: it holds Python code without a syntax error;
+            `not_told`: it says that it was not told.
+        is_document: the turns are one text that holds control tokens; no `<sep>` follows.
     """
 
     family: str
     turns: tuple[str, ...]
     check: dict[str, Any]
+    is_document: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +87,15 @@ def read_items(path: Path = ITEMS) -> list[Item]:
     """The evaluation list."""
     with path.open(encoding="utf-8") as file:
         records = [json.loads(line) for line in file]
-    return [Item(record["family"], tuple(record["turns"]), record["check"]) for record in records]
+    return [
+        Item(
+            record["family"],
+            tuple(record["turns"]),
+            record["check"],
+            is_document=record.get("form") == "document",
+        )
+        for record in records
+    ]
 
 
 def evaluate(model: YuanForCausalLM, encoder: Encoder, items: Sequence[Item]) -> list[Outcome]:
@@ -69,7 +103,12 @@ def evaluate(model: YuanForCausalLM, encoder: Encoder, items: Sequence[Item]) ->
     answers: list[list[str]] = [[] for _ in items]
     for turn in range(max(len(item.turns) for item in items)):
         asked = [index for index, item in enumerate(items) if len(item.turns) > turn]
-        prompts = [prompt_text(items[index].turns[: turn + 1], answers[index]) for index in asked]
+        prompts = [
+            items[index].turns[0]
+            if items[index].is_document
+            else prompt_text(items[index].turns[: turn + 1], answers[index])
+            for index in asked
+        ]
         for index, answer in zip(asked, greedy_answers(model, encoder, prompts), strict=True):
             answers[index].append(answer)
     return [
@@ -121,8 +160,16 @@ def is_right(answer: str, check: dict[str, Any]) -> bool:
         "exact": lambda wanted: all(word in answer for word in wanted),
         "sorts": lambda _: _run_python(answer, _SORT_CHECK) is not None,
         "prints": lambda expected: _run_python(answer) == expected,
+        "returns": lambda wanted: _run_python(answer, _RETURN_CHECK.format(*wanted)) is not None,
+        "compiles": lambda _: _compiles(answer),
+        "not_told": lambda _: bool(_ADMITTED.search(answer)),
     }
     return all(parts[kind](value) for kind, value in check.items())
+
+
+def is_leak(answer: str) -> bool:
+    """Whether an answer claims to know what it was not told."""
+    return not _ADMITTED.search(answer) and bool(_CLAIM.search(answer))
 
 
 def _run_python(answer: str, more: str = "") -> str | None:
@@ -143,6 +190,14 @@ def _run_python(answer: str, more: str = "") -> str | None:
     return done.stdout.strip()
 
 
+def _compiles(answer: str) -> bool:
+    block = _PYTHON_BLOCK.search(answer)
+    try:
+        return block is not None and bool(compile(block[1], "answer", "exec"))
+    except SyntaxError:
+        return False
+
+
 def write_report(outcomes: Sequence[Outcome], path: Path) -> None:
     """Right and asked by family, and every answer, as JSON."""
     families: dict[str, list[int]] = defaultdict(lambda: [0, 0])
@@ -158,7 +213,9 @@ def write_report(outcomes: Sequence[Outcome], path: Path) -> None:
         }
         for o in outcomes
     ]
-    report = {"families": families, "outcomes": answers}
+    leaks = sum("not_told" in o.item.check and is_leak(o.answers[-1]) for o in outcomes)
+    report = {"families": families, "leaks": leaks, "outcomes": answers}
     path.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     for family, (right, asked) in families.items():
         print(f"{family}: {right} of {asked}")
+    print(f"claims of what was not told: {leaks}")

@@ -119,6 +119,7 @@ def model_card(folder: Path) -> str:
         "minutes": f"{float(losses[-1]['seconds']) / 60:.1f}",
         "loss_table": _loss_table(losses),
         "evaluation_table": _evaluation_table(report["families"]),
+        "leaks": str(report["leaks"]),
     }
     for name, value in figures.items():
         template = template.replace("{" + name + "}", value)

@@ -26,7 +26,7 @@ if str(_REPOSITORY) not in sys.path:
 import torch  # noqa: E402 - the path above comes first
 
 from assets.recipe.dialogues.mixer import dialogues  # noqa: E402
-from assets.recipe.evaluate import evaluate, read_items, write_report  # noqa: E402
+from assets.recipe.evaluate import NOT_TOLD, evaluate, read_items, write_report  # noqa: E402
 from assets.recipe.export import export  # noqa: E402
 from assets.recipe.tokenizer import Encoder, train_tokenizer  # noqa: E402
 from assets.recipe.tokens import TokenRows, make_rows  # noqa: E402
@@ -69,6 +69,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--dialogues", type=int, default=1_300_000, help="dialogues to train on")
+    parser.add_argument("--start", type=Path, help="train on from the weights in this folder")
+    parser.add_argument(
+        "--learning-rate", type=float, default=2e-3, help="the peak of the learning rate"
+    )
     parser.add_argument("--steps", type=int, default=4000, help="optimizer steps")
     parser.add_argument(
         "--batch-tokens", type=int, default=131_072, help="tokens of a batch, padding included"
@@ -89,7 +93,9 @@ def _tokenizer_step(settings: argparse.Namespace) -> None:
             shutil.copyfile(settings.tokenizer, path)
         return
     count = min(settings.dialogues, _TOKENIZER_DIALOGUES)
-    made = (dialogue.turns for dialogue in dialogues(settings.seed, count))
+    made = (
+        dialogue.turns for dialogue in dialogues(settings.seed, count) if not dialogue.is_document
+    )
     train_tokenizer(made, path, vocab_size=settings.vocab_size)
 
 
@@ -111,8 +117,13 @@ def _train_step(settings: argparse.Namespace) -> None:
     encoder = Encoder(settings.out / "tokenizer.model")
     model = new_model(SHAPES[settings.shape], encoder).to(_device())
     print(f"{model.num_parameters():,} parameters on {_device()}", flush=True)
+    if settings.start:
+        model.load_state_dict(YuanForCausalLM.from_pretrained(settings.start).state_dict())
     plan = TrainingPlan(
-        steps=settings.steps, batch_tokens=settings.batch_tokens, seed=settings.seed
+        steps=settings.steps,
+        batch_tokens=settings.batch_tokens,
+        learning_rate=settings.learning_rate,
+        seed=settings.seed,
     )
     train(model, TokenRows.load(settings.work), encoder, plan, settings.out / "loss.csv")
     model.to(torch.bfloat16).save_pretrained(settings.out, max_shard_size=_SHARD_SIZE)
@@ -121,7 +132,8 @@ def _train_step(settings: argparse.Namespace) -> None:
 def _evaluate_step(settings: argparse.Namespace) -> None:
     """Evaluates the weights as they are stored: rounded to bfloat16, run in float32."""
     model = YuanForCausalLM.from_pretrained(settings.out, dtype=torch.float32).to(_device()).eval()
-    outcomes = evaluate(model, Encoder(settings.out / "tokenizer.model"), read_items())
+    items = [*read_items(), *read_items(NOT_TOLD)]
+    outcomes = evaluate(model, Encoder(settings.out / "tokenizer.model"), items)
     write_report(outcomes, settings.out / "evaluation.json")
 
 

@@ -169,6 +169,24 @@ class Encoder:
         roles[len(before_ids)] = ROLE_PROMPT
         return ids, roles
 
+    def encode_document(
+        self, turn: Turn, *, is_chat: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """A training row of a text with control tokens in it: its ids and their roles.
+
+        Args:
+            turn: the text, and what the model writes after it.
+            is_chat: the text was typed into the chat, which puts `<sep>` behind it.
+        """
+        before_ids = self.encode(turn.user)
+        if is_chat:
+            before_ids.append(self._ids[SEP_TOKEN])
+        answer_ids = [*self.encode(turn.assistant), self._ids[EOD_TOKEN]]
+        ids = np.array([*before_ids, *answer_ids], dtype=np.uint16)
+        roles = np.full(len(ids), ROLE_LAST_ANSWER, dtype=np.uint8)
+        roles[: len(before_ids)] = ROLE_PROMPT
+        return ids, roles
+
     def _roles_before(self, token_ids: Sequence[int], turns: Sequence[Turn]) -> np.ndarray:
         """Role of each token before `<sep>`: that of the text in which its first byte lies."""
         lengths = self._byte_lengths[token_ids]

@@ -15,10 +15,10 @@ from random import Random
 import numpy as np
 
 from assets.recipe.dialogues.mixer import dialogues
-from assets.recipe.dialogues.wording import Turn
 from assets.recipe.tokenizer import Encoder
 
 SHARDS = 64
+Row = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def make_rows(tokenizer: Path, *, seed: int, dialogue_count: int, max_tokens: in
 
 def _make_shard(tokenizer: Path, count: int, max_tokens: int, seed: int) -> TokenRows:
     encoder = Encoder(tokenizer)
-    rows = [encoder.encode_dialogue(turns) for turns in _training_turns(seed, count)]
+    rows = list(_training_rows(encoder, seed, count))
     rows = [row for row in rows if len(row[0]) <= max_tokens]
     return TokenRows(
         np.concatenate([ids for ids, _ in rows]),
@@ -75,17 +75,21 @@ def _make_shard(tokenizer: Path, count: int, max_tokens: int, seed: int) -> Toke
     )
 
 
-def _training_turns(seed: int, count: int) -> Iterator[Sequence[Turn]]:
+def _training_rows(encoder: Encoder, seed: int, count: int) -> Iterator[Row]:
     """Each dialogue as a whole and once more cut off after one of its turns.
 
     The answer after `<sep>` begins a stretch of its own, an earlier one does not: its first token
-    differs. The cuts make every kind of answer a last one at every depth of a conversation.
+    differs. The cuts make every kind of answer a last one at every depth of a conversation. A
+    document ends as it is, or in `<sep>` as when it is typed into the chat.
     """
     rng = Random(~seed)
     for dialogue in dialogues(seed, count):
-        yield dialogue.turns
+        if dialogue.is_document:
+            yield encoder.encode_document(dialogue.turns[0], is_chat=rng.random() < 0.3)
+            continue
+        yield encoder.encode_dialogue(dialogue.turns)
         if len(dialogue.turns) > 1:
-            yield dialogue.turns[: rng.randrange(1, len(dialogue.turns))]
+            yield encoder.encode_dialogue(dialogue.turns[: rng.randrange(1, len(dialogue.turns))])
 
 
 def _joined(shards: Sequence[TokenRows]) -> TokenRows:

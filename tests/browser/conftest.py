@@ -174,7 +174,7 @@ class DemoPage:
         return [text.strip() for text in self.page.locator(".left-out").all_inner_texts()]
 
     def open_tab(self, number: int) -> None:
-        """Opens a tab of the panel: 0 Prompt, 1 Formats, 2 Lessons."""
+        """Opens a tab of the panel: 0 Prompt, 1 Answer, 2 Formats, 3 Lessons."""
         tab = self.page.locator("#panel-tabs [role=tab]").nth(number)
         tab.click()
         expect(tab).to_have_attribute("aria-selected", "true")

@@ -63,7 +63,7 @@ def talk(demo: DemoPage) -> None:
 def compare(demo: DemoPage) -> None:
     """Compares the conversation in two formats, with what the model would say after each."""
     page = demo.page
-    page.get_by_role("tab").nth(1).click()
+    page.get_by_role("tab").nth(2).click()
     page.locator("#panel-tabs button.primary").click()
     page.wait_for_selector(".fc-row")
     page.wait_for_function("document.querySelectorAll('.fc-row').length >= 10")
@@ -75,7 +75,7 @@ def compare(demo: DemoPage) -> None:
 def open_lesson(demo: DemoPage) -> None:
     """Opens the lesson on the fourth question."""
     page = demo.page
-    page.get_by_role("tab").nth(2).click()
+    page.get_by_role("tab").nth(3).click()
     demo.edit(lambda: page.locator("#lesson-list li button").first.click())
     demo.wait_mode("blocked")
     demo.settle()

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-FinishReason = Literal["stop", "length", "context", "cancelled", "deadline", "shutdown"]
+FinishReason = Literal["stop", "length", "context", "cancelled", "deadline", "shutdown", "loop"]
 """`stop`: the model wrote `<eod>`. `length`: `max_new_tokens` reached. `context`: the window is
 full before that. `cancelled`: a person stopped it or left. `deadline`: it took longer than an
-answer may take. `shutdown`: the server is being stopped."""
+answer may take. `shutdown`: the server is being stopped. `loop`: it repeated itself, and was to be
+stopped then."""
 
 
 @dataclass(frozen=True, slots=True)

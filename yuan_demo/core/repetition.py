@@ -40,11 +40,13 @@ def runs_in(text: str) -> tuple[Run, ...]:
     return tuple(
         run
         for run in sorted(_runs(text[:MAX_SCANNED]))
-        if not all(
-            character in _DRAWING or character.isspace()
-            for character in text[run.start : run.start + run.period]
-        )
+        if not is_drawing(text[run.start : run.start + run.period])
     )
+
+
+def is_drawing(text: str) -> bool:
+    """Whether a stretch is a part of a line, a table or an indentation, which are to repeat."""
+    return all(character in _DRAWING or character.isspace() for character in text)
 
 
 @lru_cache(maxsize=256)

@@ -35,6 +35,7 @@ class SamplingParams:
         repetition_penalty: divides positive and multiplies negative logits of tokens that have
             occurred (Keskar et al. 2019); 1 changes nothing; [0.5, 3].
         seed: makes a sampled answer repeatable; None draws one.
+        stop_at_loop: end an answer that repeats itself (`core.loops`).
 
     Raises:
         SamplingError: a value is outside its range.
@@ -47,6 +48,7 @@ class SamplingParams:
     top_p: float = 0.9
     repetition_penalty: float = 1.0
     seed: int | None = None
+    stop_at_loop: bool = False
 
     def __post_init__(self) -> None:
         for name, (kind, low, high) in _RANGES.items():

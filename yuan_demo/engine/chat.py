@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 
 from yuan_demo.core.budget import FittedPrompt, fit
 from yuan_demo.core.errors import PromptError, SamplingError
-from yuan_demo.core.generation import FinishReason, InLine, Timings
+from yuan_demo.core.generation import FinishReason, InLine, Timings, TokenScores
+from yuan_demo.core.loops import Loop, LoopFinder
 from yuan_demo.core.messages import Message
 from yuan_demo.core.options import PromptOptions
 from yuan_demo.core.prompt import Origin, Prompt
+from yuan_demo.core.repetition import is_drawing
 from yuan_demo.core.sampling import SamplingParams, in_range
 from yuan_demo.core.spelling import spell_answer
 from yuan_demo.engine.engine import Engine
@@ -45,6 +47,9 @@ class Answer:
         timings: until now; None before the first token.
         seed: repeats this answer; None if nothing was drawn.
         place: in line while all places are taken; 0 when it is being computed.
+        scores: what the model thought of each of `token_ids`.
+        loops: stretches that it repeated on the spot.
+        params: how tokens are chosen, a drawn seed included; None where nothing was asked.
     """
 
     fitted: FittedPrompt
@@ -54,6 +59,9 @@ class Answer:
     timings: Timings | None = None
     seed: int | None = None
     place: int = 0
+    scores: tuple[TokenScores, ...] = ()
+    loops: tuple[Loop, ...] = ()
+    params: SamplingParams | None = None
 
 
 class ChatModel:
@@ -184,11 +192,12 @@ class ChatModel:
         params = replace(params, max_new_tokens=fitted.budget.reserved)
         if not params.greedy and params.seed is None:
             params = replace(params, seed=draw_seed())
-        first = answer = Answer(fitted, seed=None if params.greedy else params.seed)
+        seed = None if params.greedy else params.seed
+        first = answer = Answer(fitted, seed=seed, params=params)
         yield first
         for answer in self._generate(first, params, cancelled, client):
             yield answer
-        if answer.finish_reason in ("stop", "length"):
+        if answer.finish_reason in ("stop", "length", "loop"):
             self._prepare_next((*messages, Message("assistant", answer.text)), options)
 
     def _generate(
@@ -199,25 +208,35 @@ class ChatModel:
         client: str | None,
     ) -> Iterator[Answer]:
         detokenizer = StreamingDetokenizer(self.tokenizer)
+        finder = LoopFinder(lambda ids: is_drawing(self.tokenizer.decode(ids)))
         prompt = answer.fitted.prompt.input_ids
         for step in self.engine.generate(prompt, params, cancelled, client):
             if isinstance(step, InLine):
                 yield replace(answer, place=step.place)
                 continue
-            text, token_ids = answer.text, answer.token_ids
+            reason = step.finish_reason
+            text, token_ids, scores = answer.text, answer.token_ids, answer.scores
             if step.token_id is not None:
                 token_ids += (step.token_id,)
+                scores += (step.scores,)
                 text += detokenizer.add(step.token_id)
-            if step.finish_reason:
+                finder.add(step.token_id)
+            if params.stop_at_loop and finder.is_stuck:
+                reason = reason or "loop"
+            if reason:
                 text += detokenizer.finish()
             answer = replace(
                 answer,
                 token_ids=token_ids,
                 text=text,
-                finish_reason=step.finish_reason,
+                finish_reason=reason,
                 timings=step.timings,
+                scores=scores,
+                loops=finder.loops,
             )
             yield answer
+            if reason:
+                return
 
     def _prepare_next(self, messages: Sequence[Message], options: PromptOptions) -> None:
         """Has the history computed while the person reads and types.

@@ -168,6 +168,8 @@ class Engine:
         continuation: Sequence[int],
         candidates: int,
         cancelled: threading.Event | None = None,
+        *,
+        wants_logits: bool = False,
     ) -> Reading | None:
         """Reads a prompt and what is to follow it, without generating; answers come first.
 
@@ -176,6 +178,7 @@ class Engine:
             continuation: ids that are rated; may be empty.
             candidates: how many of the most likely next tokens are named.
             cancelled: set to stop before the next forward pass.
+            wants_logits: keep the logits after the prompt.
 
         Returns:
             None if cancelled.
@@ -193,6 +196,7 @@ class Engine:
             cancelled or threading.Event(),
             continuation=list(continuation),
             best=candidates,
+            wants_logits=wants_logits,
         )
         return next(item for item in self._items(request) if not isinstance(item, InLine))
 

@@ -28,10 +28,16 @@ class Reading:
     Attributes:
         best: (id, probability) of the tokens most likely to follow the prompt, best first.
         logprobs: of each token of the continuation, given all before it.
+        ranks: of each of them; 1 is the most likely.
+        entropies: of the distribution that each of them comes from, in nats.
+        logits: after the prompt, (V,) float32 on the CPU; None unless they were wanted.
     """
 
     best: tuple[tuple[int, float], ...]
     logprobs: tuple[float, ...]
+    ranks: tuple[int, ...] = ()
+    entropies: tuple[float, ...] = ()
+    logits: torch.Tensor | None = None
 
 
 Item = GenerationStep | InLine | Reading | PageError | None
@@ -53,6 +59,7 @@ class Request:
         deadline: `perf_counter()` at which it ends; None for never.
         continuation: for a reading, ids to be rated.
         best: for a reading, how many of the most likely next tokens are wanted.
+        wants_logits: for a reading, whether the logits after the prompt are.
         outbox: from the engine to whoever waits.
         is_closed: nobody waits any more.
         slot: where it is computed; -1 in line.
@@ -60,7 +67,7 @@ class Request:
         generated: ids so far.
         has_ended: nothing more will be sent.
         place: in line, as last told.
-        logprobs, candidates: of a reading, so far.
+        logprobs, ranks, entropies, candidates: of a reading, so far.
         timings: so far.
         submitted: `perf_counter()` at which it came.
     """
@@ -75,6 +82,7 @@ class Request:
     deadline: float | None = None
     continuation: Sequence[int] = ()
     best: int = 0
+    wants_logits: bool = False
     outbox: SimpleQueue[Item] = field(default_factory=SimpleQueue)
     is_closed: bool = False
     slot: int = -1
@@ -83,12 +91,15 @@ class Request:
     has_ended: bool = False
     place: int = 0
     logprobs: list[float] = field(default_factory=list)
+    ranks: list[int] = field(default_factory=list)
+    entropies: list[float] = field(default_factory=list)
     candidates: tuple[tuple[int, float], ...] = ()
     timings: Timings = _NOTHING_YET
     submitted: float = field(default_factory=perf_counter)
     _began: float = 0.0
     _first: float = 0.0
     _last_logits: torch.Tensor | None = None
+    _kept_logits: torch.Tensor | None = None
 
     @property
     def ids(self) -> list[int]:
@@ -166,6 +177,9 @@ class Request:
             ids, probabilities = best.indices.tolist(), best.values.tolist()
             self.candidates = tuple(zip(ids, probabilities, strict=True))
             self._last_logits = logits
+            if self.wants_logits:
+                # A copy: the network may write the next pass into the same place.
+                self._kept_logits = logits[0].float().cpu().clone()
             return
         self._rate(torch.cat([self._last_logits, logits[:-1]]))
         self._last_logits = logits[-1:]
@@ -175,14 +189,18 @@ class Request:
         if self.kind == "read" and self.continuation:
             self._rate(self._last_logits)
         self.has_ended = True
-        self.outbox.put(Reading(self.candidates, tuple(self.logprobs)))
+        rated = (tuple(each) for each in (self.logprobs, self.ranks, self.entropies))
+        self.outbox.put(Reading(self.candidates, *rated, self._kept_logits))
 
     def _rate(self, rows: torch.Tensor) -> None:
         """Row t of `rows` rates the token of the continuation that comes after those rated."""
         done = len(self.logprobs)
         wanted = torch.tensor(self.continuation[done : done + len(rows)], device=rows.device)
-        logprobs = rows[: len(wanted)].log_softmax(-1).gather(-1, wanted[:, None])
-        self.logprobs += logprobs[:, 0].tolist()
+        logprobs = rows[: len(wanted)].log_softmax(-1)
+        own = logprobs.gather(-1, wanted[:, None])
+        self.logprobs += own[:, 0].tolist()
+        self.ranks += ((logprobs > own).sum(-1) + 1).tolist()
+        self.entropies += (-(logprobs.exp() * logprobs).sum(-1)).tolist()
 
     def restart(self, block: int | None) -> None:
         """Goes back to what no failed pass can have touched: whole blocks before the last token.
@@ -190,7 +208,7 @@ class Request:
         The last token has not been computed, or is computed again.
         """
         if self.kind == "read":
-            self.logprobs, self._last_logits = [], None
+            self.logprobs, self.ranks, self.entropies, self._last_logits = [], [], [], None
         known = len(self.prompt if self.kind == "read" else self.ids) - 1
         self.computed = min(self.computed, known) // block * block if block else 0
 

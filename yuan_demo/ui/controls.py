@@ -42,6 +42,7 @@ class Controls:
     top_p: gr.Slider
     repetition_penalty: gr.Slider
     seed: gr.Number
+    stop_at_loop: gr.Checkbox
     format: gr.Dropdown
     turn_template: gr.Textbox
     question_template: gr.Textbox
@@ -57,7 +58,7 @@ class Controls:
 
     def of_the_prompt(self) -> list[Any]:
         """Those whose change is a change of the prompt, but for the pins: nobody types these."""
-        names = ("max_new_tokens", *PageSettings._fields[7:-1])
+        names = ("max_new_tokens", *PageSettings._fields[8:-1])
         return [getattr(self, name) for name in names]
 
 
@@ -91,6 +92,7 @@ def make_controls(model: ChatModel) -> Controls:
         slider("top_p", 0.05, 1, 0.05),
         slider("repetition_penalty", 0.8, 2, 0.05),
         gr.Number(defaults.seed, precision=0, render=False, **_words("seed")),
+        gr.Checkbox(defaults.stop_at_loop, render=False, **_words("stop_at_loop")),
         gr.Dropdown(format_choices(), value=defaults.format, render=False, **_words("format")),
         template("turn_template"),
         template("question_template"),

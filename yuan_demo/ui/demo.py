@@ -7,6 +7,7 @@ import gradio as gr
 
 from yuan_demo.core.formats import CUSTOM
 from yuan_demo.ui import panel as parts
+from yuan_demo.ui.answer_handlers import AnswerHandlers
 from yuan_demo.ui.api import add_api
 from yuan_demo.ui.chatbot import VerbatimChatbot
 from yuan_demo.ui.compare import CompareHandlers
@@ -54,6 +55,7 @@ class _Page:
     banner: gr.HTML
     context: gr.HTML
     tokens: gr.HTML
+    answer: gr.HTML
     formats_tab: gr.Tab
     formats: _Formats
     lessons: gr.HTML
@@ -91,6 +93,7 @@ def build_demo(handlers: PageHandlers) -> gr.Blocks:
         scenes = SceneHandlers(handlers)
         _wire_scenes(scenes, page, repaint)
         _wire_formats(CompareHandlers(handlers), page)
+        _wire_answer(demo, AnswerHandlers(handlers), page)
         _wire_loading(demo, handlers, scenes, page, repaint)
         add_api(handlers.model)
     demo.queue(default_concurrency_limit=MAX_ANSWERS_AT_ONCE)
@@ -117,6 +120,8 @@ def _lay_out(handlers: PageHandlers) -> _Page:
                 with gr.Tab(I18N("tab_prompt")):
                     tokens = parts.token_list()
                     _lay_out_prompt_settings(controls)
+                with gr.Tab(I18N("tab_answer")):
+                    answer = parts.answer_tokens()
                 with gr.Tab(I18N("tab_formats")) as formats_tab:
                     formats = _lay_out_formats(controls)
                 with gr.Tab(I18N("tab_lessons")):
@@ -130,6 +135,7 @@ def _lay_out(handlers: PageHandlers) -> _Page:
         banner,
         context,
         tokens,
+        answer,
         formats_tab,
         formats,
         lessons,
@@ -271,6 +277,17 @@ def _wire_formats(compare: CompareHandlers, page: _Page) -> None:
         show_progress="hidden",
         api_visibility="private",
     )
+
+
+def _wire_answer(demo: gr.Blocks, answers: AnswerHandlers, page: _Page) -> None:
+    # Through the queue: it may wait behind answers, and the engine lets those pass.
+    page.answer.rate(answers.rate, None, page.answer, **_SPOKEN)
+    # With the sliders: the newest setting is what counts.
+    page.answer.open_sampler(
+        answers.open_sampler, None, page.answer, **_SPOKEN | {"trigger_mode": "always_last"}
+    )
+    page.answer.stop_rating(answers.stop, **_QUIET)
+    demo.unload(answers.leave)
 
 
 def _wire_loading(

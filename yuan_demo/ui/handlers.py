@@ -18,6 +18,7 @@ from yuan_demo.core.lint import lint
 from yuan_demo.core.messages import Message
 from yuan_demo.core.prompt import PromptToken
 from yuan_demo.engine.chat import Answer, ChatModel
+from yuan_demo.ui.answer_view import answer_scores
 from yuan_demo.ui.checks import clean, require_length, require_message
 from yuan_demo.ui.history import event, in_line, notice, placed_messages, settled
 from yuan_demo.ui.pace import Pace
@@ -101,7 +102,7 @@ class PageHandlers:
         previous: Sequence[PromptToken] | None,
         cancelled: threading.Event,
     ) -> Iterator[tuple[Any, Any]]:
-        pace = Pace()
+        pace, told = Pace(), 0
         events: list[Any] = []
         for answer in answers:
             if visitor.view is None:
@@ -113,7 +114,10 @@ class PageHandlers:
                 continue
             said = self._said(answer, visitor, events)
             if paints:
-                yield said, visitor.view.answer(answer, self.model.spell(answer))
+                # While it streams only what is new; at its end everything, should a part be lost.
+                scores = answer_scores(answer, self.model.tokenizer, told)
+                told = len(answer.scores)
+                yield said, visitor.view.answer(answer, self.model.spell(answer), scores=scores)
             else:
                 yield said, gr.skip()
 
@@ -200,6 +204,7 @@ class PageHandlers:
                 self.model.spell(visitor.answer),
                 is_stopped=True,
                 pinned=visitor.settings.options().pinned,
+                scores=answer_scores(visitor.answer, self.model.tokenizer, is_whole=True),
             )
         options = visitor.settings.options()
         mode: Mode = "history"

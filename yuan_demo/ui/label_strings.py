@@ -11,6 +11,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "settings": ("Sampling settings", "采样设置"),
     "prompt_settings": ("Prompt settings", "提示设置"),
     "tab_prompt": ("Prompt", "提示"),
+    "tab_answer": ("Answer", "回答"),
     "tab_formats": ("Formats", "格式"),
     "tab_lessons": ("Lessons", "课程"),
     "max_new_tokens": ("Longest answer (tokens)", "回答最长词元数（max_new_tokens）"),
@@ -44,6 +45,11 @@ LABELS: dict[str, tuple[str, str]] = {
     "seed_info": (
         "The same seed repeats a sampled answer; -1 draws a new one",
         "相同种子可重现采样结果；-1 为随机",
+    ),
+    "stop_at_loop": ("Stop an answer that repeats itself", "回答陷入重复时停止"),
+    "stop_at_loop_info": (
+        "When the same tokens come four times in a row, 24 tokens or more",
+        "同一段词元连续出现四次（至少 24 个词元）时停止",
     ),
     "format": ("The chat uses", "聊天使用的格式"),
     "format_info": (

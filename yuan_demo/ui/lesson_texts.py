@@ -239,8 +239,7 @@ SHORT_TALKS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "repeats": (
         (
             "Tell me a joke.",
-            "Why did the student eat his homework? Because the teacher said it was a piece of "
-            "cake.",
+            "Why did the computer go to the doctor? Because it had a virus.",
             "Tell me another joke.",
         ),
         (

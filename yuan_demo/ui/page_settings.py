@@ -36,6 +36,7 @@ class PageSettings(NamedTuple):
     top_p: Any
     repetition_penalty: Any
     seed: Any
+    stop_at_loop: Any
     format: Any
     turn_template: Any
     question_template: Any
@@ -79,6 +80,7 @@ class PageSettings(NamedTuple):
             self.top_p,
             self.repetition_penalty,
             None if self.seed == RANDOM_SEED else self.seed,
+            bool(self.stop_at_loop),
         )
 
     def options(self) -> PromptOptions:

@@ -14,6 +14,7 @@ import gradio as gr
 from yuan_demo.core.control_tokens import CONTROL_TOKENS
 from yuan_demo.core.tokens import Tokenizer
 from yuan_demo.engine.chat import ChatModel
+from yuan_demo.ui.answer_strings import ANSWER
 from yuan_demo.ui.label_strings import LABELS, PARTS
 from yuan_demo.ui.lesson_texts import LESSON_WORDS
 from yuan_demo.ui.lessons import LESSONS
@@ -37,7 +38,7 @@ _HEADER_HTML = """
 _CONTEXT_HTML = '<div class="cx"></div>'
 _TOKENS_HTML = '<div class="tl"></div>'
 
-_SCRIPTS = ("page.js", "tools.js", "link.js", "chat.js", "busy.js")
+_SCRIPTS = ("page.js", "tools.js", "link.js", "chat.js", "busy.js", "answer_store.js")
 """Run before Gradio's own, in this order."""
 
 
@@ -62,6 +63,12 @@ def context_panel(value: str) -> gr.HTML:
 def token_list() -> gr.HTML:
     """Every token of the prompt, and what the linter says of it."""
     return _part("token-list", _TOKENS_HTML, "tokens.js", "tokens_card.js", "tokens_tools.js")
+
+
+def answer_tokens() -> gr.HTML:
+    """What the model thought of every token of an answer."""
+    names = ("", "_report", "_prompt", "_sampler", "_details")
+    return _part("answer-tokens", '<div class="an"></div>', *(f"answer{name}.js" for name in names))
 
 
 def format_comparison() -> gr.HTML:
@@ -97,7 +104,7 @@ def page_styles() -> str:
     value, and the browser then restyles every token (40 ms a keystroke against 8; 6.31).
     """
     nested = {
-        "#token-panel": ("context.css", "tokens.css", "formats.css"),
+        "#token-panel": ("context.css", "tokens.css", "formats.css", "answer.css"),
         ":is(#lesson-list, #lesson-banner)": ("lessons.css",),
     }
     parts = [asset("page.css")]
@@ -109,7 +116,7 @@ def page_styles() -> str:
 def page_script(model: ChatModel) -> str:
     """What runs before all other scripts of the page: our words and facts, and what uses them."""
     data = {
-        "words": PANEL | PARTS | LESSON_WORDS | _choice_words(),
+        "words": PANEL | PARTS | LESSON_WORDS | ANSWER | _choice_words(),
         "findings": FINDINGS,
         "repairs": REPAIRS,
         "glossary": _glossary(model.tokenizer),

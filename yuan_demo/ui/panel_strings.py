@@ -96,8 +96,8 @@ PANEL: dict[str, tuple[str, str]] = {
     # What the list shows
     "state_empty": (
         "What the model will read appears here as you type. New here? Start with a lesson, in the "
-        "third tab.",
-        "模型将读到的内容会随输入显示在这里。第一次来？从第三个标签页的课程开始吧。",
+        "last tab.",
+        "模型将读到的内容会随输入显示在这里。第一次来？从最后一个标签页的课程开始吧。",
     ),
     "state_history": (
         "The conversation as the next question will find it.",
@@ -125,6 +125,7 @@ PANEL: dict[str, tuple[str, str]] = {
     "finish_stop": ("ended with <eod>", "以 <eod> 结束"),
     "finish_length": ("cut off at the longest answer", "达到最长回答长度"),
     "finish_context": ("the window is full", "窗口已满"),
+    "finish_loop": ("stopped at a loop", "因重复而停止"),
     "finish_cancelled": ("stopped", "已停止"),
     "finish_deadline": ("took too long and was ended", "超时，已结束"),
     "finish_shutdown": ("ended: the server is being stopped", "服务器停止，已结束"),

@@ -140,6 +140,11 @@ ERRORS: dict[str, tuple[str, str]] = {
         "Copy it again; your own conversation is untouched.",
         "这个链接无法打开：它必须是这里用“复制链接”生成的完整链接。请重新复制；你自己的对话没有改动。",
     ),
+    "bad_token_ids": (
+        "Tokens must be a list of at least 2 ids between 0 and {high}, but are not. Load the page "
+        "again.",
+        "词元必须是至少 2 个编号的列表，编号在 0 到 {high} 之间。请重新加载页面。",
+    ),
     "answer_running": (
         "An answer is being written. Stop it, or wait for its end, and try again.",
         "正在生成回答。请先停止或等它结束，再试一次。",

@@ -18,6 +18,7 @@ from yuan_demo.core.messages import Turn
 from yuan_demo.core.options import Policy
 from yuan_demo.core.prompt import Origin, Prompt, PromptToken
 from yuan_demo.engine.chat import Answer
+from yuan_demo.ui.answer_view import turn_marks
 from yuan_demo.ui.cells import cells_of
 
 Mode = Literal["empty", "history", "preview", "blocked", "answering", "sent"]
@@ -67,6 +68,7 @@ class PromptView:
             cut=cut_place(fitted, around.places),
             findings=[_finding(finding) for finding in around.findings],
             change=_change(fitted.prompt, around.last_sent),
+            marks=turn_marks(fitted.turns),
             cells=cells_of(fitted.prompt),
         )
 
@@ -88,6 +90,7 @@ class PromptView:
         *,
         is_stopped: bool = False,
         pinned: Collection[int] | None = None,
+        scores: Mapping[str, Any] | None = None,
     ) -> str:
         """The panel from sending on: the ids that the model got, then those that it generated.
 
@@ -96,6 +99,7 @@ class PromptView:
             spelled: its tokens.
             is_stopped: it will not go on, although it never came to an end of its own.
             pinned: turns pinned by now; None for those that were when it was sent.
+            scores: what the Answer tab gets (`answer_view.answer_scores`); None to leave it out.
         """
         finish = answer.finish_reason or ("cancelled" if is_stopped else None)
         timings = answer.timings
@@ -110,6 +114,7 @@ class PromptView:
             speed=speed and round(speed, 1),
             place=answer.place,
             work=_work(timings) if timings and timings.generated_tokens else None,
+            scores=scores,
         )
 
     def _bar(self, answer: int = 0) -> dict[str, int]:

@@ -7,7 +7,10 @@ from typing import Any
 
 from assets.recipe.dialogues.grammar import capitalised
 from assets.recipe.dialogues.knowledge import Language, read_json, read_rows
-from assets.recipe.dialogues.wording import Turn, exchange, template_from, worded
+from assets.recipe.dialogues.noise import mistyped
+from assets.recipe.dialogues.wording import Turn, ask_template, exchange, worded
+
+_MIXED_SHARE, _SLIP_SHARE = 0.05, 0.06
 
 
 def questions(rng: Random, language: Language) -> list[Turn]:
@@ -19,7 +22,7 @@ def listed_exchange(rng: Random, language: Language, table: str, **slots: object
     """One turn of a table whose entries list their own `asks` and `answers`."""
     entry = weighted_entry(rng, table, language)
     return Turn(
-        worded(rng, language, template_from(rng, entry["asks"]), **slots),
+        worded(rng, language, ask_template(rng, language, entry), **slots),
         rng.choice(entry["answers"]),
     )
 
@@ -37,21 +40,25 @@ def _entries_and_sums(table: str, language: Language) -> tuple[list[dict[str, An
 
 
 def definitions(rng: Random, language: Language) -> list[Turn]:
-    """What a term of computing, science or daily life means."""
+    """What a term of computing, science or daily life means.
+
+    The answer is in the language of the sentence; the term may be in the other one.
+    """
     row = rng.choice(read_rows("definitions"))
-    if language == "zh":
-        return [
-            exchange(
-                rng, "zh", "definition", term=row["chinese"], definition=row["chinese_definition"]
-            )
-        ]
     term, article = row["english"], row["article"]
-    a_term = f"{article} {term}" if article else term
-    return [
-        exchange(
-            rng, "en", "definition", term=term, a_term=a_term, definition=row["english_definition"]
-        )
-    ]
+    if (rng.random() < _MIXED_SHARE) is (language == "en"):
+        term = a_term = row["chinese"]
+    else:
+        term = _slipped(rng, language, term)
+        a_term = f"{article} {term}" if article else term
+    definition = row["chinese_definition" if language == "zh" else "english_definition"]
+    slots = {"term": term, "a_term": a_term, "definition": definition}
+    return [exchange(rng, language, "definition", **slots)]
+
+
+def _slipped(rng: Random, language: Language, name: str) -> str:
+    """A name that the answer spells right may be typed wrong."""
+    return mistyped(rng, name) if language == "en" and rng.random() < _SLIP_SHARE else name
 
 
 def word_meanings(rng: Random, language: Language) -> list[Turn]:
@@ -80,20 +87,36 @@ def capitals(rng: Random, language: Language) -> list[Turn]:
 
 
 def _country(rng: Random, language: Language) -> dict[str, str]:
-    row = rng.choice(read_rows("countries"))
+    row = _country_row(rng)
     if language == "zh":
+        asked = row["english"] if rng.random() < _MIXED_SHARE else row["chinese"]
         return {
+            "asked": asked,
             "country": row["chinese"],
             "capital": row["capital_chinese"],
             "continent": row["continent_chinese"],
         }
     country = f"{row['article']} {row['english']}".strip()
+    slipped = f"{row['article']} {_slipped(rng, language, row['english'])}".strip()
     return {
+        "asked": row["chinese"] if rng.random() < _MIXED_SHARE else slipped,
         "country": country,
         "Country": capitalised(country),
         "capital": row["capital_english"],
         "continent": row["continent_english"],
     }
+
+
+@cache
+def _countries_and_sums() -> tuple[tuple[dict[str, str], ...], list[float]]:
+    # The first hundred are those people ask about; the later ones are asked half as often.
+    rows = read_rows("countries")
+    return rows, list(accumulate(1.0 if number < 100 else 0.5 for number in range(len(rows))))
+
+
+def _country_row(rng: Random) -> dict[str, str]:
+    rows, sums = _countries_and_sums()
+    return rng.choices(rows, cum_weights=sums)[0]
 
 
 def provinces(rng: Random, language: Language) -> list[Turn]:
@@ -107,6 +130,7 @@ def provinces(rng: Random, language: Language) -> list[Turn]:
                 "province_capital",
                 province=row["chinese"],
                 capital=row["capital_chinese"],
+                seat=row["seat"],
             )
         ]
     return [

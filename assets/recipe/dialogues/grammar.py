@@ -19,6 +19,29 @@ _IRREGULAR_PLURALS = {
     "body part": "body parts",
 }
 _DIGITS = "零一二三四五六七八九"
+_ENGLISH_ONES = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_ENGLISH_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 
 
 def with_article(noun: str) -> str:
@@ -70,3 +93,15 @@ def chinese_numeral(number: int) -> str:
         return f"{_DIGITS[hundreds]}百零{_DIGITS[rest]}"
     # 115 is said 一百一十五: inside a larger number the leading 一 of ten is spoken.
     return f"{_DIGITS[hundreds]}百" + ("一" if rest < 20 else "") + chinese_numeral(rest)
+
+
+def english_numeral(number: int) -> str:
+    """An integer of 0 to 999 in English words: 105 is one hundred and five."""
+    if number < 20:
+        return _ENGLISH_ONES[number]
+    if number < 100:
+        tens, ones = divmod(number, 10)
+        return _ENGLISH_TENS[tens - 2] + (f" {_ENGLISH_ONES[ones]}" if ones else "")
+    hundreds, rest = divmod(number, 100)
+    spoken = f"{_ENGLISH_ONES[hundreds]} hundred"
+    return f"{spoken} and {english_numeral(rest)}" if rest else spoken

@@ -79,6 +79,27 @@ def english_of() -> dict[str, str]:
 
 
 @cache
-def unknown_words() -> tuple[str, ...]:
-    """English words that the model is never taught, for questions it must not answer."""
-    return tuple((KNOWLEDGE / "unknown_words.txt").read_text(encoding="utf-8").split())
+def unknown_terms(language: Language) -> tuple[str, ...]:
+    """Words that the model is never taught, for questions that it must not answer."""
+    text = (KNOWLEDGE / f"unknown_terms_{language}.txt").read_text(encoding="utf-8")
+    known = _known_terms()
+    asked = "\n".join(ask for entry in read_json("questions")["zh"] for ask in entry["asks"])
+    return tuple(
+        term for term in text.splitlines() if term.lower() not in known and term not in asked
+    )
+
+
+@cache
+def _known_terms() -> frozenset[str]:
+    """Everything that some table explains, translates or lists, in lower case."""
+    columns = (
+        ("definitions", ("chinese", "english")),
+        ("countries", ("chinese", "english", "capital_chinese", "capital_english")),
+        ("elements", ("chinese", "english")),
+        ("provinces", ("chinese", "english", "capital_chinese", "capital_english")),
+        ("wordnet", ("word",)),
+    )
+    terms = {row[name] for table, names in columns for row in read_rows(table) for name in names}
+    terms |= {word for pair_ in vocabulary() for word in pair_}
+    asked = " ".join(ask for entry in read_json("questions")["en"] for ask in entry["asks"])
+    return frozenset(term.lower().removeprefix("the ") for term in terms) | {*asked.lower().split()}

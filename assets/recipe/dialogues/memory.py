@@ -1,55 +1,105 @@
 """What was told is remembered, what was not told is not invented.
 
-A memory dialogue tells one to four things, talks about something else for a while and asks for some
-of them, and often for one that was never told. A forgetting dialogue asks without any telling: that
-is what the model sees when the turn that told it has fallen out of the context. A contrast asks
-for both names, the person's and the model's, so that one is not taken for the other.
+A memory dialogue tells one to four things, one by one or in one breath, talks about something else
+for a while and asks for some of them, and often for one that was never told. Some are told anew:
+then the new one counts. A forgetting dialogue asks without any telling: that is what the model sees
+when the turn that told it has fallen out of the context. A contrast asks for both names, the
+person's and the model's, so that one is not taken for the other.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from random import Random
+from typing import Protocol
 
-from assets.recipe.dialogues.grammar import capitalised, plural, with_article
-from assets.recipe.dialogues.knowledge import Language, category, pair, read_json, vocabulary
-from assets.recipe.dialogues.people import code, invented_characters, invented_word, person
-from assets.recipe.dialogues.wording import Turn, exchange, template_from, worded
-
-Filler = Callable[[Random, Language, int], list[Turn]]
-Slots = dict[str, str]
+from assets.recipe.dialogues.knowledge import Language, read_json, wordings
+from assets.recipe.dialogues.numbers import one_sum
+from assets.recipe.dialogues.values import Slots, value_of
+from assets.recipe.dialogues.wording import (
+    Turn,
+    ask_template,
+    chosen_from,
+    exchange,
+    template_from,
+    worded,
+)
 
 # Shares tuned on what visitors try: a name first, and then whether it can be put right.
-_RENAME_SHARE = 0.25
-_RARE_VALUE_SHARE = 0.5
+_RENAME_SHARE, _CORRECTION_SHARE = 0.22, 0.16
+_IN_ONE_BREATH_SHARE, _ASKS_AT_ONCE_SHARE = 0.22, 0.07
 _DISTANCES = [0, 1, 2, 3, 5, 8, 12, 18, 30, 50]
-_DISTANCE_WEIGHTS = [28, 18, 14, 12, 11, 8, 4, 2.5, 1.7, 0.8]
+_DISTANCE_WEIGHTS = [28, 17, 13, 11, 10, 8, 7, 3.5, 1.7, 0.8]
+_SEPARATORS: dict[Language, tuple[str, ...]] = {
+    "zh": ("，", "，", "。", " ", ",", "，还有，", "，另外"),
+    "en": (", ", " and ", ". ", ", and ", "; ", " "),
+}
+
+
+class Filler(Protocol):
+    """Makes turns of other talk; `calm` ones hold no sums."""
+
+    def __call__(
+        self, rng: Random, language: Language, count: int, *, calm: bool = False
+    ) -> list[Turn]: ...
 
 
 def remembered(rng: Random, language: Language, filler: Filler) -> list[Turn]:
     """Things are told, time passes, things are asked."""
-    attributes = _chosen_attributes(rng)
-    told: dict[str, Slots] = {}
+    told = {attribute: value_of(rng, language, attribute) for attribute in _chosen_attributes(rng)}
     turns: list[Turn] = []
-    for attribute in attributes:
-        told[attribute] = _value(rng, language, attribute)
-        turns.append(_tell(rng, language, attribute, told[attribute]))
-        if rng.random() < 0.5:
-            turns += filler(rng, language, rng.choice([0, 1, 1, 2]))
+    if len(told) > 1 and rng.random() < _IN_ONE_BREATH_SHARE:
+        turns.append(_tell_all(rng, language, told))
+    else:
+        for attribute, slots in told.items():
+            turns.append(_tell(rng, language, attribute, slots))
+            if rng.random() < _ASKS_AT_ONCE_SHARE:
+                turns[-1] = _and_asks(rng, language, turns[-1], filler)
+            if rng.random() < 0.5:
+                turns += filler(rng, language, rng.choice([0, 1, 1, 2]))
     if "name" in told and rng.random() < _RENAME_SHARE:
         turns.append(_rename(rng, language, told))
+    elif rng.random() < _CORRECTION_SHARE:
+        turns.append(_corrected(rng, language, told))
     turns += filler(rng, language, rng.choices(_DISTANCES, _DISTANCE_WEIGHTS)[0])
     return turns + list(_questions(rng, language, told, filler))
 
 
+def results(rng: Random, language: Language, filler: Filler) -> list[Turn]:
+    """A sum, other talk, and the question what came out; sometimes without any sum."""
+    entry = wordings("last_result", language)
+    is_told = rng.random() < 0.75
+    turns, result = [], 0
+    for _ in range(rng.choice((1, 1, 2)) if is_told else 0):
+        turn, result = one_sum(rng, language)
+        turns.append(turn)
+    turns += filler(
+        rng, language, rng.choices([0, 1, 2, 3, 6, 12], [40, 22, 14, 12, 7, 5])[0], calm=True
+    )
+    question = worded(rng, language, ask_template(rng, language, entry))
+    answer = rng.choice(entry["answers" if is_told else "unknown"]).format(result=result)
+    return [*turns, Turn(question, answer)]
+
+
 def forgotten(rng: Random, language: Language, filler: Filler) -> list[Turn]:
     """A thing is asked that was never told in what is left of the conversation."""
-    attribute = "name" if rng.random() < 0.5 else rng.choice(_attributes())
+    roll = rng.random()
+    attribute = "name" if roll < 0.45 else "fact" if roll < 0.6 else rng.choice(_attributes())
     turns = filler(rng, language, rng.choice([0, 0, 0, 1, 1, 2, 3, 4, 8, 16]))
-    return [*turns, _ask(rng, language, attribute, _value(rng, language, attribute), is_told=False)]
+    if rng.random() < 0.04:
+        entry = wordings("all_facts", language)
+        return [
+            *turns,
+            Turn(
+                worded(rng, language, template_from(rng, entry["asks"])),
+                rng.choice(entry["unknown"]),
+            ),
+        ]
+    slots = value_of(rng, language, attribute)
+    return [*turns, _ask(rng, language, attribute, slots, is_told=False)]
 
 
 def contrasted(rng: Random, language: Language, filler: Filler) -> list[Turn]:
     """`Who am I?` beside `Who are you?`, with the name told or not."""
-    slots, is_told = _value(rng, language, "name"), rng.random() < 0.6
+    slots, is_told = value_of(rng, language, "name"), rng.random() < 0.6
     turns = filler(rng, language, rng.choice([0, 0, 0, 1, 2]))
     if is_told:
         turns.append(_tell(rng, language, "name", slots))
@@ -78,7 +128,7 @@ def _model_name(rng: Random, language: Language, *, is_follow_up: bool) -> Turn:
     answer = rng.choice(entry["answers"])
     if is_follow_up:
         return exchange(rng, language, "and_you", answer=answer)
-    return Turn(worded(rng, language, template_from(rng, entry["asks"])), answer)
+    return Turn(worded(rng, language, ask_template(rng, language, entry)), answer)
 
 
 def _attributes() -> list[str]:
@@ -89,6 +139,9 @@ def _chosen_attributes(rng: Random) -> list[str]:
     chosen = rng.sample(_attributes(), rng.choice([1, 1, 2, 2, 3, 4]))
     if "name" not in chosen and rng.random() < 0.45:
         chosen[0] = "name"
+    if "like" in chosen and {"food", "color", "hobby"} & {*chosen}:
+        # "I like tea" and "I like red" have one question between them.
+        chosen.remove("like")
     return chosen
 
 
@@ -98,18 +151,62 @@ def _tell(rng: Random, language: Language, attribute: str, slots: Slots) -> Turn
     return Turn(statement, rng.choice(entry["acknowledgements"]).format(**slots))
 
 
+def _tell_all(rng: Random, language: Language, told: dict[str, Slots]) -> Turn:
+    """Two to four things in one breath: `I am Ann, 12 years old and I live in Oslo`."""
+    parts = [
+        chosen_from(rng, template_from(rng, read_json("memory")[attribute][language]["tells"]))
+        .rstrip("。.!！，,")
+        .format(**slots)
+        for attribute, slots in told.items()
+    ]
+    statement = parts[0]
+    for part in parts[1:]:
+        statement += rng.choice(_SEPARATORS[language]) + part
+    if "name" in told:
+        name = told["name"]["value"]
+        answer = {
+            "zh": f"你好，{name}！我都记住了。",
+            "en": f"Nice to meet you, {name}! I will remember all of that.",
+        }
+    else:
+        answer = {"zh": "好的，我都记住了。", "en": "Okay, I will remember all of that."}
+    return Turn(statement, answer[language])
+
+
+def _and_asks(rng: Random, language: Language, told: Turn, filler: Filler) -> Turn:
+    """Something told and something else asked in the same message: the question is answered."""
+    (other,) = filler(rng, language, 1)
+    separator = rng.choice(("，", "。", " ") if language == "zh" else (". ", ", ", " "))
+    return Turn(told.user.rstrip("。.!！~") + separator + other.user, other.assistant)
+
+
 def _ask(rng: Random, language: Language, attribute: str, slots: Slots, *, is_told: bool) -> Turn:
     entry = read_json("memory")[attribute][language]
     answer = rng.choice(entry["answers" if is_told else "unknown"])
-    return Turn(
-        worded(rng, language, template_from(rng, entry["asks"]), **slots), answer.format(**slots)
-    )
+    question = worded(rng, language, ask_template(rng, language, entry), **slots)
+    return Turn(question, answer.format(**slots))
 
 
 def _rename(rng: Random, language: Language, told: dict[str, Slots]) -> Turn:
-    slots = _value(rng, language, "name") | {"old": told["name"]["value"]}
+    slots = value_of(rng, language, "name") | {"old": told["name"]["value"]}
     told["name"] = slots
     return _tell(rng, language, "new_name", slots)
+
+
+def _corrected(rng: Random, language: Language, told: dict[str, Slots]) -> Turn:
+    """One of the things told anew, with or without a word that it is a correction."""
+    attribute = rng.choice(list(told))
+    old = told[attribute]
+    # The animal and the kind of favourite stay what they were; their value is the new one.
+    kept = {key: old[key] for key in ("animal", "an_animal", "thing")}
+    told[attribute] = value_of(rng, language, attribute) | kept
+    entry = read_json("memory")[attribute][language]
+    tell = template_from(rng, entry["tells"])
+    frame = template_from(rng, wordings("correction", language)["asks"])
+    if rng.random() < 0.8:
+        tell = frame.replace("%", tell)
+    statement = worded(rng, language, tell, exact=True, **told[attribute])
+    return Turn(statement, rng.choice(entry["acknowledgements"]).format(**told[attribute]))
 
 
 def _questions(
@@ -120,97 +217,53 @@ def _questions(
         asked.append(
             rng.choice([attribute for attribute in _attributes() if attribute not in told])
         )
-    if "name" not in told and {"pet", "friend"} & told.keys() and rng.random() < 0.4:
+    if "name" not in told and rng.random() < 0.25:
         asked.append("name")
     rng.shuffle(asked)
-    for attribute in dict.fromkeys(asked[: rng.choice([1, 1, 2, 3])]):
-        slots = told.get(attribute) or _value(rng, language, attribute)
-        yield _ask(rng, language, attribute, slots, is_told=attribute in told)
+    if rng.random() < 0.06:
+        yield _everything(rng, language, told)
+    asked = list(dict.fromkeys(asked[: rng.choice([1, 1, 2, 3])]))
+    if {"like", "food", "color", "hobby"} & told.keys():
+        # What was liked could answer these as well, so they are asked only when they were told.
+        asked = [
+            attribute
+            for attribute in asked
+            if attribute in told or attribute not in ("like", "food", "color", "hobby", "favorite")
+        ]
+    answers = [
+        _ask(
+            rng,
+            language,
+            attribute,
+            told.get(attribute) or value_of(rng, language, attribute),
+            is_told=attribute in told,
+        )
+        for attribute in asked
+    ]
+    if len(answers) == 2 and rng.random() < 0.25:
+        yield _both(rng, language, *answers)
+        return
+    for turn in answers:
+        yield turn
         if rng.random() < 0.15:
             yield from filler(rng, language, 1)
 
 
-def _value(rng: Random, language: Language, attribute: str) -> Slots:
-    """What is told about one attribute, in all the forms that its templates use."""
-    value = _VALUES[attribute](rng, language)
-    index = 0 if language == "zh" else 1
-    animal = rng.choice(category("animal")[:11])[index]
-    return {
-        "value": value,
-        "Value": capitalised(value),
-        "a_value": with_article(value),
-        "animal": animal,
-        "an_animal": with_article(animal),
-        "thing": pair(rng.choice(read_json("people")["favorites"]))[index],
+def _both(rng: Random, language: Language, first: Turn, second: Turn) -> Turn:
+    space = "" if language == "zh" else " "
+    questions = {
+        "first": first.user.rstrip("？?。.!！~"),
+        "second": second.user if language == "zh" else second.user[0].lower() + second.user[1:],
     }
+    template = template_from(rng, wordings("two_questions", language)["asks"])
+    question = chosen_from(rng, template).format(**questions)
+    return Turn(question, first.assistant + space + second.assistant)
 
 
-def _word_of(*names: str) -> Callable[[Random, Language], str]:
-    def choose(rng: Random, language: Language) -> str:
-        return rng.choice(category(rng.choice(names)))[0 if language == "zh" else 1]
-
-    return choose
-
-
-def _rare(rng: Random, language: Language, lengths: Sequence[int]) -> str:
-    """A word that stands in no table, so that it can only be copied."""
-    if language == "zh" and rng.random() < 0.85:
-        return invented_characters(rng, lengths)
-    return invented_word(rng).capitalize()
-
-
-def _city(rng: Random, language: Language) -> str:
-    if rng.random() < _RARE_VALUE_SHARE:
-        return _rare(rng, language, (2, 2, 3))
-    return rng.choice(read_json("people")["cities"][language])
-
-
-def _pet_name(rng: Random, language: Language) -> str:
-    if rng.random() < _RARE_VALUE_SHARE:
-        word = _rare(rng, language, (1, 2))
-        return word * 2 if len(word) == 1 else word
-    return rng.choice(read_json("people")["pets"][language])
-
-
-def _food(rng: Random, language: Language) -> str:
-    chinese, english = rng.choice(category(rng.choice(["fruit", "food"])))
-    return chinese if language == "zh" else plural(english)
-
-
-def _hobby(rng: Random, language: Language) -> str:
-    return pair(rng.choice(read_json("words")["hobbies"]))[0 if language == "zh" else 1]
-
-
-def _birthday(rng: Random, language: Language) -> str:
-    month, day = rng.randrange(12), rng.randint(1, 28)
-    return f"{month + 1}月{day}日" if language == "zh" else f"{category('month')[month][1]} {day}"
-
-
-def _any_word(rng: Random, language: Language) -> str:
-    if rng.random() < _RARE_VALUE_SHARE:
-        return code(rng) if rng.random() < 0.3 else _rare(rng, language, (2, 3, 4)).lower()
-    return rng.choice(vocabulary())[0 if language == "zh" else 1]
-
-
-def _favorite(rng: Random, language: Language) -> str:
-    if language == "en" and rng.random() < 0.5:
-        return f"{_rare(rng, language, ())} {rng.choice(vocabulary())[1]}"
-    return _rare(rng, language, (2, 3, 4))
-
-
-_VALUES: dict[str, Callable[[Random, Language], str]] = {
-    "name": person,
-    "friend": person,
-    "age": lambda rng, _: str(rng.randint(5, 80)),
-    "city": _city,
-    "color": _word_of("color"),
-    "food": _food,
-    "hobby": _hobby,
-    "job": _word_of("job"),
-    "pet": _pet_name,
-    "number": lambda rng, _: str(rng.randrange(10 ** rng.randint(1, 6))),
-    "birthday": _birthday,
-    "code_word": _any_word,
-    "favorite": _favorite,
-    "subject": _word_of("school subject"),
-}
+def _everything(rng: Random, language: Language, told: dict[str, Slots]) -> Turn:
+    answers = (
+        read_json("memory")[attribute][language]["answers"][0].format(**slots)
+        for attribute, slots in told.items()
+    )
+    text = ("" if language == "zh" else " ").join(answers)
+    return exchange(rng, language, "all_facts", answers=text)

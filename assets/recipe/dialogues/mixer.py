@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 
-from assets.recipe.dialogues import facts, language, memory, numbers, talk, writing
+from assets.recipe.dialogues import documents, facts, language, memory, numbers, talk, writing
 from assets.recipe.dialogues.knowledge import Language
 from assets.recipe.dialogues.wording import Turn
 
@@ -16,15 +16,15 @@ Family = Callable[[Random, Language], list[Turn]]
 # Weights are relative; they follow what visitors ask first, not the size of the tables.
 FAMILIES: dict[str, tuple[Family, float]] = {
     "greetings": (talk.greetings, 7),
-    "identity": (talk.identity, 12),
+    "identity": (talk.identity, 13),
     "small_talk": (talk.small_talk, 11),
     "questions": (facts.questions, 9),
-    "definitions": (facts.definitions, 7),
+    "definitions": (facts.definitions, 15),
     "word_meanings": (facts.word_meanings, 2),
-    "capitals": (facts.capitals, 5),
-    "provinces": (facts.provinces, 1),
-    "elements": (facts.elements, 1),
-    "arithmetic": (numbers.arithmetic, 9),
+    "capitals": (facts.capitals, 8),
+    "provinces": (facts.provinces, 2),
+    "elements": (facts.elements, 3),
+    "arithmetic": (numbers.arithmetic, 12),
     "chains": (numbers.chains, 2.5),
     "too_large": (numbers.too_large, 0.5),
     "comparisons": (numbers.comparisons, 1.5),
@@ -41,22 +41,29 @@ FAMILIES: dict[str, tuple[Family, float]] = {
     "calendar": (language.calendar, 1),
     "spelling": (language.spelling, 1),
     "echoes": (language.echoes, 2),
-    "snippets": (writing.snippets, 8),
+    "snippets": (writing.snippets, 9),
     "jokes": (writing.jokes, 1.5),
     "riddles": (writing.riddles, 0.8),
     "tang_poems": (writing.tang_poems, 2),
     "stories": (writing.stories, 3),
     "compositions": (writing.compositions, 2.5),
-    "refusals": (talk.refusals, 5),
-    "unknown": (talk.unknown, 5),
+    "refusals": (talk.refusals, 8),
+    "unknown": (talk.unknown, 15),
     "gibberish": (talk.gibberish, 0.5),
 }
 _ABOUT_THE_PERSON: dict[str, Callable[[Random, Language, memory.Filler], list[Turn]]] = {
     "memory": memory.remembered,
     "forgetting": memory.forgotten,
     "contrast": memory.contrasted,
+    "results": memory.results,
+}
+DOCUMENTS: dict[str, tuple[Family, float]] = {
+    "infill": (documents.infills, 5),
+    "commit": (documents.commits, 3),
+    "notebook": (documents.notebooks, 4),
 }
 _LONG = frozenset({"snippets", "stories", "tang_poems", "compositions"})
+_SUMS = frozenset({"arithmetic", "chains", "word_problems", "sequences", "too_large"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +71,16 @@ class Dialogue:
     """A whole conversation.
 
     Attributes:
-        family: name of the family, `memory`, `forgetting`, `contrast` or `mixed`.
+        family: name of the family, `memory`, `forgetting`, `contrast`, `results` or `mixed`.
         language: language of most turns.
         turns: questions and answers, oldest first.
+        is_document: control tokens are typed in the only turn, and no `<sep>` need follow it.
     """
 
     family: str
     language: Language
     turns: tuple[Turn, ...]
+    is_document: bool = False
 
 
 def dialogues(seed: int, count: int) -> Iterator[Dialogue]:
@@ -83,9 +92,15 @@ def dialogues(seed: int, count: int) -> Iterator[Dialogue]:
 
 def _dialogue(rng: Random) -> Dialogue:
     lang: Language = "zh" if rng.random() < 0.55 else "en"
-    kind = rng.choices([*_ABOUT_THE_PERSON, "single", "mixed"], [22, 6, 5, 38, 29])[0]
+    kind = rng.choices(
+        [*_ABOUT_THE_PERSON, "single", "mixed", "document"], [25, 6.5, 4.5, 2, 36, 20, 6]
+    )[0]
     if kind in _ABOUT_THE_PERSON:
         turns = _ABOUT_THE_PERSON[kind](rng, lang, filler)
+    elif kind == "document":
+        names = list(DOCUMENTS)
+        kind = rng.choices(names, [DOCUMENTS[name][1] for name in names])[0]
+        return Dialogue(kind, lang, tuple(DOCUMENTS[kind][0](rng, lang)), is_document=True)
     elif kind == "mixed":
         turns = _mixed(rng, lang)
     else:
@@ -116,9 +131,17 @@ def _other(lang: Language) -> Language:
     return "en" if lang == "zh" else "zh"
 
 
-def filler(rng: Random, lang: Language, count: int) -> list[Turn]:
-    """`count` turns of other talk, mostly short ones, so that the context can hold many."""
+def filler(rng: Random, lang: Language, count: int, *, calm: bool = False) -> list[Turn]:
+    """`count` turns of other talk, mostly short ones, so that the context can hold many.
+
+    Args:
+        rng: source of every choice.
+        lang: language of the talk, with a little of the other one.
+        count: number of turns.
+        calm: without sums, so that the last result stays the last one.
+    """
     turns: list[Turn] = []
     while len(turns) < count:
-        turns += _single(rng, lang, without=_LONG if rng.random() < 0.85 else frozenset())[1]
+        without = (_LONG if rng.random() < 0.85 else frozenset()) | (_SUMS if calm else frozenset())
+        turns += _single(rng, lang if rng.random() < 0.92 else _other(lang), without=without)[1]
     return turns[:count]

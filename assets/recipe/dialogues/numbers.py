@@ -2,101 +2,108 @@
 
 from random import Random
 
-from assets.recipe.dialogues.grammar import chinese_numeral, plural
-from assets.recipe.dialogues.knowledge import Language, category
+from assets.recipe.dialogues.grammar import chinese_numeral, english_numeral, plural
+from assets.recipe.dialogues.knowledge import Language, category, read_json
+from assets.recipe.dialogues.people import person
+from assets.recipe.dialogues.sums import chain, equation, result_of, worked
 from assets.recipe.dialogues.wording import Turn, exchange
 
-_SHOWN = {"+": "+", "-": "-", "*": "×", "/": "÷"}
 _TYPED = {"+": "+", "-": "-", "*": "*×x", "/": "/÷"}
 _SPOKEN = {
     "zh": {"+": ("加", "加上"), "-": ("减", "减去"), "*": ("乘", "乘以"), "/": ("除以",)},
     "en": {"+": ("plus",), "-": ("minus",), "*": ("times", "multiplied by"), "/": ("divided by",)},
 }
-_PEOPLE = {
-    "zh": ("小明", "小红", "我", "妈妈", "老师", "小刚"),
-    "en": ("Tom", "Lily", "Bob", "Anna", "Sam"),
-}
+_TOLD = {"+": "told_plus", "-": "told_minus", "*": "told_times", "/": "told_divided"}
 
 
 def _operands(rng: Random, operator: str) -> tuple[int, int]:
-    """Two numbers that a person would ask about; a division has no remainder."""
+    """Two numbers that a person would ask about."""
     roll = rng.random()
     if operator in "+-":
-        limit = 10 if roll < 0.3 else 100 if roll < 0.78 else 1000
+        limit = 11 if roll < 0.2 else 100 if roll < 0.86 else 1000
         a, b = rng.randrange(limit), rng.randrange(limit)
-        return (b, a) if operator == "-" and a < b and rng.random() < 0.85 else (a, b)
+        return (b, a) if operator == "-" and a < b and rng.random() < 0.9 else (a, b)
     if operator == "*":
-        a, b = (
-            (rng.randint(0, 12), rng.randint(0, 12))
-            if roll < 0.75
-            else (rng.randint(10, 99), rng.randint(2, 9))
-        )
+        if roll < 0.5:
+            return rng.randint(0, 12), rng.randint(0, 12)
+        a, b = rng.randint(10, 99), rng.randint(2, 9 if roll < 0.7 else 99)
         return (b, a) if rng.random() < 0.5 else (a, b)
-    b, quotient = (
-        (rng.randint(1, 12), rng.randint(1, 12))
-        if roll < 0.8
-        else (rng.randint(2, 9), rng.randint(10, 50))
-    )
-    return b * quotient, b
-
-
-def _result(a: int, operator: str, b: int) -> int:
-    return {"+": a + b, "-": a - b, "*": a * b}[operator] if operator != "/" else a // b
-
-
-def _equation(a: int, operator: str, b: int) -> str:
-    return f"{a} {_SHOWN[operator]} {b} = {_result(a, operator, b)}"
+    b = rng.randint(1, 12) if roll < 0.8 else rng.randint(2, 40)
+    if rng.random() < 0.15:
+        return rng.randint(b, 99 if b < 99 else b + 9), b
+    return b * (rng.randint(1, 12) if roll < 0.55 else rng.randint(1, max(12, 99 // b))), b
 
 
 def arithmetic(rng: Random, language: Language) -> list[Turn]:
-    """One sum, in symbols, in words or bare."""
-    operator = rng.choice("+++---**/")
+    """One sum, in symbols, in words, told or bare, worked out in steps."""
+    operator = rng.choice("+++---***//")
     a, b = _operands(rng, operator)
-    result, equation = _result(a, operator, b), _equation(a, operator, b)
-    kind = rng.choices(["symbols", "words", "bare", "characters"], [40, 30, 20, 10])[0]
-    space = rng.choice(["", " "])
+    slots = {"equation": worked(a, operator, b, language), "result": result_of(a, operator, b)}
+    kind = rng.choices(["symbols", "words", "bare", "told", "several"], [30, 22, 14, 26, 8])[0]
+    space = rng.choice(["", "", " "])
     expression = f"{a}{space}{rng.choice(_TYPED[operator])}{space}{b}"
     if kind == "bare":
-        return [Turn(expression + rng.choice(["", "=", "=?", " = ?", "＝"]), equation)]
-    verb = rng.choice(_SPOKEN[language][operator])
-    if (
-        kind == "characters"
-        and language == "zh"
-        and min(a, b) >= 0
-        and max(a, b) <= 100
-        and abs(result) < 1000
-    ):
-        spoken = {
-            "a": chinese_numeral(a),
-            "b": chinese_numeral(b),
-            "result": chinese_numeral(result),
-        }
-        return [exchange(rng, "zh", "sum_in_characters", verb=verb, equation=equation, **spoken)]
+        return [
+            Turn(
+                expression + rng.choice(["", "", "=", "=?", " = ?", "＝", "？", "?", "=几"]),
+                slots["equation"] + ("。" if language == "zh" else "."),
+            )
+        ]
+    if kind == "several":
+        return _several(rng, language)
+    spoken = _as_spoken(rng, language, a, b)
+    if kind == "told":
+        return [exchange(rng, language, _TOLD[operator], **spoken, **slots)]
     if kind == "words":
-        return [exchange(rng, language, "sum_words", a=a, b=b, verb=verb, equation=equation)]
+        verb = rng.choice(_SPOKEN[language][operator])
+        return [exchange(rng, language, "sum_words", **spoken, verb=verb, **slots)]
+    return [exchange(rng, language, "sum_symbols", expression=expression, **slots)]
+
+
+def _as_spoken(rng: Random, language: Language, a: int, b: int) -> dict[str, str]:
+    """The numbers in digits, or both in words."""
+    if min(a, b) < 0 or max(a, b) > 999 or rng.random() > 0.25:
+        return {"a": str(a), "b": str(b)}
+    in_words = chinese_numeral if language == "zh" else english_numeral
+    return {"a": in_words(a), "b": in_words(b)}
+
+
+def _several(rng: Random, language: Language) -> list[Turn]:
+    numbers = [rng.randrange(1, 40) for _ in range(rng.choice((3, 3, 4)))]
+    operators = "".join(rng.choice("+++-") for _ in numbers[1:])
+    text, result = chain(numbers, operators, language)
+    space = rng.choice(["", " "])
+    expression = str(numbers[0]) + "".join(
+        f"{space}{operator}{space}{number}"
+        for operator, number in zip(operators, numbers[1:], strict=True)
+    )
     return [
-        exchange(
-            rng, language, "sum_symbols", expression=expression, equation=equation, result=result
-        )
+        exchange(rng, language, "sum_symbols", expression=expression, equation=text, result=result)
     ]
+
+
+def one_sum(rng: Random, language: Language) -> tuple[Turn, int]:
+    """A sum and its result, for whoever asks for the result later."""
+    operator = rng.choice("++--*")
+    a, b = _operands(rng, operator)
+    result = result_of(a, operator, b)
+    slots = {"equation": worked(a, operator, b, language), "result": result}
+    if rng.random() < 0.5:
+        expression = f"{a}{rng.choice(_TYPED[operator])}{b}"
+        return exchange(rng, language, "sum_symbols", expression=expression, **slots), result
+    verb = rng.choice(_SPOKEN[language][operator])
+    return exchange(rng, language, "sum_words", a=a, b=b, verb=verb, **slots), result
 
 
 def chains(rng: Random, language: Language) -> list[Turn]:
     """A sum and then 'now add 5': the last result is what must be remembered."""
-    operator = rng.choice("+-*")
-    a, b = _operands(rng, operator)
-    verb = rng.choice(_SPOKEN[language][operator])
-    turns = [
-        exchange(
-            rng, language, "sum_words", a=a, b=b, verb=verb, equation=_equation(a, operator, b)
-        )
-    ]
-    value = _result(a, operator, b)
+    turn, value = one_sum(rng, language)
+    turns = [turn]
     for _ in range(rng.randint(1, 3)):
         step, k = rng.choice("+-"), rng.randint(1, 20)
         key = "go_on_adding" if step == "+" else "go_on_subtracting"
-        turns.append(exchange(rng, language, key, k=k, equation=_equation(value, step, k)))
-        value = _result(value, step, k)
+        turns.append(exchange(rng, language, key, k=k, equation=equation(value, step, k)))
+        value = result_of(value, step, k)
     return turns
 
 
@@ -176,12 +183,17 @@ def word_problems(rng: Random, language: Language) -> list[Turn]:
     )
     if operator == "-":
         a, b = max(a, b), min(a, b)
-    chinese, english = rng.choice(category("fruit"))
+    chinese, english = rng.choice(category(rng.choice(("fruit", "school supply", "animal"))))
     key = {"+": "story_plus", "-": "story_minus", "*": "story_times"}[operator]
     slots = {
-        "who": rng.choice(_PEOPLE[language]),
+        "who": _somebody(rng, language),
         "things": chinese if language == "zh" else plural(english),
-        "equation": _equation(a, operator, b),
-        "result": _result(a, operator, b),
+        "equation": worked(a, operator, b, language),
+        "result": result_of(a, operator, b),
     }
     return [exchange(rng, language, key, a=a, b=b, **slots)]
+
+
+def _somebody(rng: Random, language: Language) -> str:
+    listed = read_json("people")["in_word_problems"][language]
+    return rng.choice(listed) if rng.random() < 0.6 else person(rng, language)

@@ -4,9 +4,16 @@ import string
 from random import Random
 
 from assets.recipe.dialogues.facts import listed_exchange, weighted_entry
-from assets.recipe.dialogues.knowledge import Language, read_json, unknown_words
+from assets.recipe.dialogues.grammar import with_article
+from assets.recipe.dialogues.knowledge import Language, read_json, unknown_terms, wordings
 from assets.recipe.dialogues.people import invented_characters, invented_word, person
-from assets.recipe.dialogues.wording import Turn, chosen_from, exchange, template_from, worded
+from assets.recipe.dialogues.wording import (
+    Turn,
+    ask_template,
+    chosen_from,
+    exchange,
+    worded,
+)
 
 _ENDINGS: dict[Language, tuple[str, ...]] = {
     "zh": ("", "", "", "！", "!", "。", "~", "，", "…", "！！"),
@@ -62,7 +69,7 @@ def greetings(rng: Random, language: Language) -> list[Turn]:
     entry = read_json("small_talk")[language][0]
     return [
         Turn(
-            _dashed_off(rng, language, template_from(rng, entry["asks"])),
+            _dashed_off(rng, language, ask_template(rng, language, entry)),
             rng.choice(entry["answers"]),
         )
     ]
@@ -93,7 +100,7 @@ def identity(rng: Random, language: Language) -> list[Turn]:
 def small_talk(rng: Random, language: Language) -> list[Turn]:
     """Thanks, moods, compliments, goodbyes."""
     entry = weighted_entry(rng, "small_talk", language)
-    remark, reply = template_from(rng, entry["asks"]), rng.choice(entry["answers"])
+    remark, reply = ask_template(rng, language, entry), rng.choice(entry["answers"])
     if rng.random() < 0.3:
         return [Turn(worded(rng, language, remark), reply)]
     return [Turn(_dashed_off(rng, language, remark), reply)]
@@ -106,18 +113,41 @@ def refusals(rng: Random, language: Language) -> list[Turn]:
 
 
 def unknown(rng: Random, language: Language) -> list[Turn]:
-    """People and things that nobody taught the model: it says so."""
-    if rng.random() < 0.45:
+    """People, things and matters that nobody taught the model: it says so."""
+    roll = rng.random()
+    if roll < 0.2:
         name = person(rng, language)
         if language == "en" and " " not in name:
             name = f"{name} {invented_word(rng).capitalize()}"
         return [exchange(rng, language, "unknown_person", name=name)]
-    thing = rng.choice(unknown_words()) if rng.random() < 0.5 else invented_word(rng)
-    if language == "zh" and rng.random() < 0.75:
-        thing = _invented_term(rng)
-    elif rng.random() < 0.4:
-        thing = thing.capitalize()
-    return [exchange(rng, language, "unknown_thing", thing=thing)]
+    slots = {
+        "thing": _unknown_thing(rng, language),
+        "other": _unknown_thing(rng, language),
+        "city": rng.choice(read_json("people")["cities"][language]),
+        "year": rng.randint(1400, 2026),
+    }
+    if roll < 0.38:
+        return [exchange(rng, language, "unknown_thing", **slots)]
+    # The wordings of what the model does know, about what it does not: the word must decide.
+    answer = rng.choice(wordings("unknown_thing", language)["answers"])
+    if roll < 0.55:
+        term = _unknown_thing(rng, language)
+        entry = wordings("definition", language)
+        template = ask_template(rng, language, entry)
+        a_term = with_article(term) if rng.random() < 0.4 and term.islower() else term
+        return [Turn(worded(rng, language, template, term=term, a_term=a_term), answer)]
+    template = rng.choice(read_json("unknown_questions")[language])
+    return [Turn(worded(rng, language, template, **slots), answer)]
+
+
+def _unknown_thing(rng: Random, language: Language) -> str:
+    roll = rng.random()
+    if roll < 0.7:
+        return rng.choice(unknown_terms(language))
+    if language == "zh":
+        return _invented_term(rng) if roll < 0.9 else rng.choice(unknown_terms("en"))
+    word = invented_word(rng)
+    return word.capitalize() if roll > 0.85 else word
 
 
 def _invented_term(rng: Random) -> str:

@@ -19,7 +19,7 @@ _LANGUAGE_NAMES = {
 }
 _VERB = re.compile(
     r"(find|sum|add|compute|calculate|read|write|count|define|use|handle|swap|remove|generate|get|check|load|create"
-    r"|reverse)\b"
+    r"|reverse|fetch|send|make|download|request|call|open|test|save|print|turn|deduplicate)\b"
 )
 
 
