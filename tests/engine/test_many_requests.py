@@ -25,6 +25,7 @@ from yuan_demo.core.sampling import SamplingParams
 from yuan_demo.engine.engine import Engine
 from yuan_demo.engine.networks import network_of
 from yuan_demo.engine.requests import Request
+from yuan_demo.engine.stepper import Stepper
 
 VISITORS = 10
 SLOTS = 4
@@ -96,21 +97,21 @@ def test_two_thousand_requests_leave_nothing_behind(
     crowd = Crowd(engine, model)
     threads = threading.active_count()
     crowd.ask(count // 4)
-    _, objects_before = crowd.tracked()
+    requests_before, objects_before = crowd.tracked()
 
     crowd.ask(count // 4)
     tracemalloc.start()
     try:
         bytes_before, _ = tracemalloc.get_traced_memory()
         crowd.ask(count // 2)
-        requests, objects_after = crowd.tracked()
+        requests_after, objects_after = crowd.tracked()
         bytes_after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
 
     assert crowd.asked == count
     # The last batch may be held until the next one starts.
-    assert requests <= SLOTS
+    assert requests_after - requests_before <= SLOTS
     assert objects_after - objects_before < 500
     # The samples of the test, and the last tokens of each slot.
     assert bytes_after - bytes_before < 200_000
@@ -187,6 +188,24 @@ def test_what_happened_is_counted(watched: Watched, engine_over: EngineOver):
     assert found["token_seconds_count"] in (2, 3)
     text = engine.metrics.text().decode()
     assert "# HELP yuan_demo_requests_total" in text
+
+
+@pytest.mark.parametrize("stepper", [Stepper, AheadStepper], ids=["in step", "one step ahead"])
+def test_every_answer_and_every_token_is_counted_once(
+    watched: Watched, engine_over: EngineOver, stepper: type[Stepper]
+):
+    engine = engine_over(watched(3), stepper)
+    rng = random.Random(1)
+    requests = [(random_prompt(9, n), random_params(rng, 3 + 4 * n)) for n in range(6)]
+
+    visitors = [visitor.join() for visitor in [Visitor(engine, *request) for request in requests]]
+    engine.close(0.0)
+
+    found = counted(engine)
+    ended = sum(value for name, value in found.items() if name.startswith("requests_total"))
+    assert ended == len(visitors)
+    # A step that was under way when its answer ended gave nothing.
+    assert found["generated_tokens_total"] == sum(len(visitor.ids) for visitor in visitors)
 
 
 def test_the_gauges_say_what_is_going_on(watched: Watched, engine_over: EngineOver):

@@ -25,8 +25,9 @@ from yuan_demo.engine.engine import Engine
 from yuan_demo.engine.stepper import Stepper
 
 GREEDY = SamplingParams(max_new_tokens=20)
-STEPPERS = [Stepper, AheadStepper]
-both_steppers = pytest.mark.parametrize("stepper", STEPPERS, ids=["in step", "one step ahead"])
+both_steppers = pytest.mark.parametrize(
+    "stepper", [Stepper, AheadStepper], ids=["in step", "one step ahead"]
+)
 
 Watched = Callable[..., WatchedNetwork]
 EngineOver = Callable[..., Engine]
@@ -61,7 +62,6 @@ def order_of(network: WatchedNetwork, visitors: Sequence[Visitor]) -> list[int]:
 
 
 def slots_of(network: WatchedNetwork, kind: str) -> list[int]:
-    """Slots of all passes of a kind, in order."""
     return [slot for made in network.passes if made.kind == kind for slot in made.slots]
 
 
@@ -136,8 +136,7 @@ def test_a_step_is_launched_before_the_tokens_of_the_last_one_are_known(
 
     Visitor(engine_over(network, stepper), random_prompt(5, 1), GREEDY).join()
 
-    # Otherwise the tests above would say nothing about a GPU.
-    assert stepper.most_under_way == 2
+    assert stepper.most_under_way == 2, "the tests above would say nothing about a GPU"
 
 
 @both_steppers
@@ -153,6 +152,34 @@ def test_an_answer_fills_the_window_to_the_last_token(
     assert {visitor.outcome for visitor in visitors} == {"context"}
 
 
+class WishfulNetwork:
+    """Wants token 7 most and token 8 next, whatever it reads."""
+
+    slots, positions, vocab_size, rewind_block = 2, 65, 20, 16
+    head_device = torch.device("cpu")
+
+    def prefill(self, slot: int, start: int, ids: Sequence[int], keep: int = 1) -> torch.Tensor:
+        return self.decode([slot], [start], torch.zeros(1))
+
+    def decode(
+        self, slots: Sequence[int], positions: Sequence[int], ids: torch.Tensor
+    ) -> torch.Tensor:
+        logits = torch.zeros(len(slots), self.vocab_size)
+        logits[:, 7], logits[:, 8] = 3.0, 2.0
+        return logits
+
+
+@both_steppers
+def test_the_very_first_token_is_penalized_from_then_on(
+    engine_over: EngineOver, stepper: type[Stepper]
+):
+    params = SamplingParams(max_new_tokens=5, repetition_penalty=2)
+
+    for prompt, expected in (([1], [7, 8, 7, 7, 7]), ([7], [8, 7, 7, 7, 7])):
+        visitor = Visitor(engine_over(WishfulNetwork(), stepper), prompt, params)
+        assert visitor.join().ids == expected
+
+
 # --- the line -----------------------------------------------------------------------------------
 
 
@@ -162,8 +189,8 @@ def test_places_in_line_are_told_and_only_go_down(watched: Watched, engine_over:
 
     visitors = crowd(engine_over(network), network, requests)
 
-    places = [visitor.join().places for visitor in visitors]
     # All four arrive within one pass, so each is told its place once the pass is over.
+    places = [visitor.join().places for visitor in visitors]
     assert places == [[], [1], [2, 1], [3, 2, 1], [4, 3, 2, 1]]
     queued = [visitor.items[-1].timings.queue_seconds for visitor in visitors]
     assert queued == sorted(queued)
@@ -339,8 +366,6 @@ def test_a_deadline_ends_it_in_line_and_under_way(watched: Watched, engine_over:
 
     assert [visitor.join().outcome for visitor in visitors] == ["deadline", "deadline"]
     assert sorted(bool(visitor.ids) for visitor in visitors) == [False, True]
-    network.before = lambda number, made: None
-    assert Visitor(engine, random_prompt(5, 3), SamplingParams(max_new_tokens=1)).join().ids
 
 
 @both_steppers

@@ -17,7 +17,6 @@ from yuan_demo.model.slot_rows import BLOCK
 
 LOGITS = {"atol": 1e-4, "rtol": 1e-4}
 POSITIONS = 208
-"""Of every slot in these tests: the longest case has 200 tokens."""
 
 # Folder, and the names of its ids and logits. `dense-eod` is the attention that ignores `<eod>`.
 PROMPTS = [
@@ -44,15 +43,17 @@ Golden = Callable[[str], Any]  # a GoldenCase, see conftest.py
 
 @pytest.fixture(autouse=True)
 def _inference() -> Iterator[None]:
-    # As the engine calls it.
+    # As the engine calls it. Under load a pass waits longer for a second thread than it takes.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     with torch.inference_mode():
         yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
 def loaded() -> dict[str, YuanForCausalLM]:
-    """Models of the cases that several tests use; loading one takes longer than most tests."""
-    return {}
+    return {}  # what loading one takes is longer than most tests
 
 
 @pytest.fixture
@@ -234,7 +235,7 @@ def test_a_slot_goes_on_behind_its_end(
 def test_going_back_to_within_a_block_would_be_wrong(
     network: SlotModel, ids: list[int], expected: torch.Tensor
 ):
-    # Shows that the tests above can fail, and why the pool of slots counts in blocks.
+    # The tests above can fail; and why the pool of slots counts in blocks.
     network.prefill(1, 0, ids[:40])
 
     found = network.prefill(1, 20, ids[20:40], keep=20)
@@ -371,7 +372,6 @@ def test_half_precision_gives_nearly_the_logits_of_float32(
     assert network.layers[0].keys.dtype == dtype
     error = (found - expected).abs().mean()
     assert error < 0.1, "a wrong path moves the logits by several units"
-    # Sums and states in float32 cost nothing and must not make it worse.
     assert error < plain_error * 1.2
 
 
