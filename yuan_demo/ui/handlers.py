@@ -36,8 +36,8 @@ from yuan_demo.ui.visitors import Visitor, Visitors
 
 logger = logging.getLogger(__name__)
 
-PANEL_INTERVAL_SECONDS = 0.1
-"""The panel follows a streaming answer ten times a second; the text follows every token."""
+PANEL_INTERVAL_SECONDS = 0.08
+"""The panel follows a streaming answer some ten times a second; the text follows every token."""
 
 Placed = list[tuple[int, Message]]
 """Messages, each with its place in the chat."""
