@@ -12,6 +12,7 @@ $('an').innerHTML = `
   </section>
   <div class="an-loops" role="status"></div>
   <section class="an-card an-details" hidden></section>
+  <section class="an-card an-asked" hidden><form class="an-asked-form"></form><p class="an-asked-said" role="status"></p><ul class="an-asked-list"></ul></section>
   <section class="an-card an-sampler" hidden><button type="button" class="an-fold" aria-expanded="false"></button>
     <div class="an-sampler-body" hidden><p class="an-why"></p><div class="an-knobs"></div><div class="an-sampled"></div></div></section>
   <section class="an-card an-report" hidden></section>`;
@@ -22,8 +23,9 @@ let measure = 'probability', cells = new CellList(), boxes = [], isStale = false
 // --- numbers ------------------------------------------------------------------------------------------
 const LOGPROB = 0, RANK = 1, ENTROPY = 2, EOD = 3, CANDIDATES = 4;
 const percents = new Intl.NumberFormat(lang ? 'zh-CN' : 'en', { style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const wholePercents = new Intl.NumberFormat(lang ? 'zh-CN' : 'en', { style: 'percent' });
 const TINY = 0.0005;  // shown as less than 0.1 %
-const percent = p => p === 0 ? percents.format(0) : p < TINY ? '< ' + percents.format(0.001) : percents.format(p);
+const percent = p => p >= 1 - TINY ? wholePercents.format(1) : p === 0 ? percents.format(0) : p < TINY ? '< ' + percents.format(0.001) : percents.format(p);
 const DOUBTFUL = Math.log(0.01), LATE = 100, VAGUE = 4;  // where a colour is at its strongest
 const NOTHING = '\u00a0';  // where all is as certain as can be, a number would only be noise
 const wholePercent = p => p >= 0.995 ? NOTHING : p < 0.005 ? '<1%' : Math.round(100 * p) + '%';
@@ -131,7 +133,7 @@ function draw() {
   const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 30;
   if (!hasTokens) { list.replaceChildren(); $('an-loops').replaceChildren(); boxes = []; drawnNumber = null; drawnLoops = ''; }
   if (hasTokens) { drawList(); followStop(); drawReport(); showDetails(); }
-  followSampler();
+  followSampler(); followAsked();
   if (isWriting && isAtEnd && picked === null) list.scrollTop = list.scrollHeight;
   element.dataset.draws = +(element.dataset.draws || 0) + 1;
   element.dataset.drawMs = (performance.now() - started).toFixed(1);

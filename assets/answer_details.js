@@ -72,7 +72,7 @@ function keepHeight(node) {
 
 function showDetails() {
   drawDetails();
-  followSampler();
+  followSampler(); followAsked();
   keepHeight($('an-details'));
 }
 

@@ -264,3 +264,33 @@ def test_the_sampler_opens_and_follows_its_sliders(open_page, server, size):
     if size == "390x844":
         assert_none(part.evaluate(_SMALL_TARGETS))
     assert demo.errors == []
+
+
+@pytest.mark.parametrize("size", ["1280x800", "390x844"])
+def test_any_string_is_rated_in_the_place_of_a_token(open_page, server, size):
+    demo = open_answer(open_page, server, size, greedy=True)
+    demo.ask("What is the capital of France?")
+    boxes = demo.page.locator(".an-k")
+    boxes.nth(2).click()
+    chosen = demo.page.locator(".an-details dd").first.inner_text()
+    piece = records(demo)[-1]["cells"]["p"][2].replace("▁", " ")
+    field, rows = demo.page.locator(".an-asked input"), demo.page.locator(".an-asked-list li")
+    # The answer's own token gets the probability that it has there.
+    field.fill(piece)
+    field.press("Enter")
+    expect(rows).to_have_count(1)
+    expect(rows.first.locator("b")).to_have_text(chosen)
+    field.fill("<img src=x onerror=window.hacked=1> 北京")
+    demo.page.locator(".an-asked button").click()
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("rank")
+    assert demo.page.evaluate("window.hacked") is None
+    part = demo.page.locator("#answer-tokens")
+    assert_none(tuple(text) for text in part.evaluate(_CONTRASTS) if text[0] < 4.5)
+    if size == "390x844":
+        assert_none(part.evaluate(_SMALL_TARGETS))
+    assert demo.has_no_sideways_scroll()
+    # What was asked belongs to its place.
+    boxes.nth(3).click()
+    expect(rows).to_have_count(0)
+    assert demo.errors == []

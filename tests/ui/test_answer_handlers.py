@@ -14,6 +14,7 @@ from tests.ui.test_handlers import page
 from yuan_demo.core.errors import PageError
 from yuan_demo.core.messages import Message
 from yuan_demo.core.sampling import SamplingParams
+from yuan_demo.engine.asked import ask_string
 from yuan_demo.engine.chat import ChatModel
 from yuan_demo.ui.answer_handlers import MAX_KEPT, AnswerHandlers
 from yuan_demo.ui.handlers import PageHandlers
@@ -226,3 +227,32 @@ def test_what_cannot_be_opened_gets_a_sentence(
 @pytest.mark.parametrize("settings", [None, "text", [1], {}])
 def test_no_settings_are_the_defaults(answers: AnswerHandlers, settings: Any):
     assert opened(answers, IDS, 0, settings)["sampler"]["draw"] is None
+
+
+# --- any string ---------------------------------------------------------------------------------
+
+
+def asked(answers: AnswerHandlers, ids: Any, text: Any) -> dict[str, Any]:
+    return json.loads(answers.ask_string(page(), event({"ask": 9, "ids": ids, "text": text})))
+
+
+def test_a_string_is_rated_behind_some_ids(answers: AnswerHandlers, chat: ChatModel):
+    told = asked(answers, IDS, "天气<img src=x>")
+    expected = ask_string(chat, IDS, "天气<img src=x>")
+
+    assert (told["is"], told["ask"], told["text"]) == ("asked", 9, "天气<img src=x>")
+    assert told["pieces"] == list(expected.pieces)
+    assert told["logprobs"] == pytest.approx(expected.logprobs)
+    assert told["ranks"] == list(expected.ranks)
+
+
+@pytest.mark.parametrize(
+    ("ids", "text"),
+    [(IDS, ""), (IDS, None), (IDS, 5), (IDS, "好\ud800"), (IDS, "a" * 300_000), ([], "a")],
+)
+def test_a_string_that_is_none_gets_a_sentence(answers: AnswerHandlers, ids: Any, text: Any):
+    assert asked(answers, ids, text)["error"]["zh"].endswith("。")
+
+
+def test_a_string_too_long_for_the_window_gets_a_sentence(answers: AnswerHandlers):
+    assert "1,024" in asked(answers, IDS, "龘" * 900)["error"]["en"]

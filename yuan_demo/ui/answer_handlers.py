@@ -8,15 +8,17 @@ import json
 import logging
 import threading
 from collections import OrderedDict
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 import gradio as gr
 
 from yuan_demo.core.errors import PageError
 from yuan_demo.core.sampling import SamplingParams
+from yuan_demo.engine.asked import ask_string
 from yuan_demo.engine.sampler_steps import trace_choice
 from yuan_demo.ui.answer_view import prompt_rows, sampler_view
+from yuan_demo.ui.checks import require_text
 from yuan_demo.ui.handlers import PageHandlers
 from yuan_demo.ui.strings import error_text
 
@@ -88,6 +90,33 @@ class AnswerHandlers:
         except Exception:
             logger.exception("the sampler could not be opened")
             told["error"] = _sentences(PageError("unexpected"))
+        return json.dumps(told, separators=(",", ":"))
+
+    def ask_string(self, request: gr.Request, evt: gr.EventData) -> str:
+        """How likely a string is behind some ids.
+
+        Returns:
+            JSON: `is` "asked", `ask` and `text` as they were sent, and `pieces`, `logprobs` and
+            `ranks` of its tokens, or `error` by language, or neither if it was stopped.
+        """
+        ask = _sent(evt, "ask")
+        told: dict[str, Any] = {"is": "asked", "ask": ask if isinstance(ask, int) else 0}
+        cancelled = self._begin(request.session_hash)
+        try:
+            text = require_text(_sent(evt, "text"))
+            if not text:
+                raise PageError("empty_message")
+            ids = self._checked(_sent(evt, "ids"))
+            asked = ask_string(self._model, ids, text, cancelled)
+            if asked is not None:
+                told |= {"text": text, **asdict(asked)}
+        except PageError as error:
+            told["error"] = _sentences(error)
+        except Exception:
+            logger.exception("a string could not be rated")
+            told["error"] = _sentences(PageError("unexpected"))
+        finally:
+            self._end(request.session_hash, cancelled)
         return json.dumps(told, separators=(",", ":"))
 
     def _logits_behind(self, ids: list[int]) -> Any:

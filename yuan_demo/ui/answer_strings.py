@@ -75,6 +75,13 @@ ANSWER: dict[str, tuple[str, str]] = {
         "Nothing stands before the first token, so nothing foretells it.",
         "第一个词元之前什么都没有，无从预测。",
     ),
+    # Any string
+    "an_ask_label": ("Here instead:", "这里换成："),
+    "an_ask_hint": ("any text, or <eod>", "任意文本，或 <eod>"),
+    "an_ask": ("How likely?", "概率是多少？"),
+    "an_asking": ("Asking the model …", "正在询问模型……"),
+    "an_asked_token": ("{p}, rank {rank}", "{p}，第 {rank} 名"),
+    "an_asked_log": ("log {n}", "对数 {n}"),
     # The sampler
     "an_sampler": ("The sampler at this token, step by step", "这个词元的采样过程，逐步展开"),
     "an_sampler_what": (
@@ -165,5 +172,5 @@ ANSWER: dict[str, tuple[str, str]] = {
         "可以试试 1.1 到 1.3 的重复惩罚，或关闭贪心：总取概率最高的词元会一直绕回这里。",
     ),
     "an_loop_show": ("Show token {n}", "查看第 {n} 个词元"),
-    "an_in_others": ("see below", "见下行"),
+    "an_in_others": ("below", "见下行"),
 }

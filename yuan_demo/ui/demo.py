@@ -286,6 +286,7 @@ def _wire_answer(demo: gr.Blocks, answers: AnswerHandlers, page: _Page) -> None:
     page.answer.open_sampler(
         answers.open_sampler, None, page.answer, **_SPOKEN | {"trigger_mode": "always_last"}
     )
+    page.answer.ask_string(answers.ask_string, None, page.answer, **_SPOKEN)
     page.answer.stop_rating(answers.stop, **_QUIET)
     demo.unload(answers.leave)
 

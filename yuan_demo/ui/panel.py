@@ -67,7 +67,7 @@ def token_list() -> gr.HTML:
 
 def answer_tokens() -> gr.HTML:
     """What the model thought of every token of an answer."""
-    names = ("", "_report", "_prompt", "_sampler", "_details")
+    names = ("", "_report", "_prompt", "_sampler", "_asked", "_details")
     return _part("answer-tokens", '<div class="an"></div>', *(f"answer{name}.js" for name in names))
 
 
