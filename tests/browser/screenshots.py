@@ -1,7 +1,7 @@
 """Takes the pictures of the README: python -m tests.browser.screenshots
 
-They show a conversation with a question that is being typed; and, on a wide screen, two formats of
-it side by side, and a lesson.
+They show a conversation with a question that is being typed; and, on a wide screen, an answer token
+by token, two formats side by side, and a lesson.
 """
 
 from itertools import product
@@ -42,6 +42,8 @@ def main() -> None:
             talk(demo)
             save(page, FOLDER / f"{name}-{language}.png", whole=width < 600)
             if width > 600:
+                open_answer(demo)
+                save(page, FOLDER / f"answer-{language}.png", whole=False)
                 compare(demo)
                 save(page, FOLDER / f"formats-{language}.png", whole=False)
                 open_lesson(demo)
@@ -60,10 +62,16 @@ def talk(demo: DemoPage) -> None:
     demo.page.locator(".tp-list .k.c").last.hover()
 
 
+def open_answer(demo: DemoPage) -> None:
+    """Opens the last answer, with one of its tokens."""
+    demo.open_tab(1)
+    demo.page.locator(".an-k").nth(6).hover()
+
+
 def compare(demo: DemoPage) -> None:
     """Compares the conversation in two formats, with what the model would say after each."""
     page = demo.page
-    page.get_by_role("tab").nth(2).click()
+    demo.open_tab(2)
     page.locator("#panel-tabs button.primary").click()
     page.wait_for_selector(".fc-row")
     page.wait_for_function("document.querySelectorAll('.fc-row').length >= 10")
@@ -75,7 +83,7 @@ def compare(demo: DemoPage) -> None:
 def open_lesson(demo: DemoPage) -> None:
     """Opens the lesson on the fourth question."""
     page = demo.page
-    page.get_by_role("tab").nth(3).click()
+    demo.open_tab(3)
     demo.edit(lambda: page.locator("#lesson-list li button").first.click())
     demo.wait_mode("blocked")
     demo.settle()
