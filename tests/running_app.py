@@ -135,7 +135,7 @@ def ask(port: int, message: str, settings: dict[str, Any] | None = None) -> Stre
         "repetition_penalty": 1.0,
         "seed": 7,
     } | (settings or {})
-    fixed = ["n_join", "", "", False, "exact", "drop_oldest", 2048, []]
+    fixed = ["n_join", "", "", False, "exact", "drop_oldest", 2048, [], False]
     body = json.dumps({"data": [message, None, *values.values(), *fixed]}).encode()
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/gradio_api/call/chat",

@@ -42,7 +42,6 @@ class Controls:
     top_p: gr.Slider
     repetition_penalty: gr.Slider
     seed: gr.Number
-    stop_at_loop: gr.Checkbox
     format: gr.Dropdown
     turn_template: gr.Textbox
     question_template: gr.Textbox
@@ -51,6 +50,7 @@ class Controls:
     policy: gr.Dropdown
     window: gr.Slider
     pinned: gr.State
+    stop_at_loop: gr.Checkbox
 
     def components(self) -> list[Any]:
         """All of them."""
@@ -58,7 +58,8 @@ class Controls:
 
     def of_the_prompt(self) -> list[Any]:
         """Those whose change is a change of the prompt, but for the pins: nobody types these."""
-        names = ("max_new_tokens", *PageSettings._fields[8:-1])
+        names = PageSettings._fields
+        names = ("max_new_tokens", *names[names.index("format") : names.index("pinned")])
         return [getattr(self, name) for name in names]
 
 
@@ -92,7 +93,6 @@ def make_controls(model: ChatModel) -> Controls:
         slider("top_p", 0.05, 1, 0.05),
         slider("repetition_penalty", 0.8, 2, 0.05),
         gr.Number(defaults.seed, precision=0, render=False, **_words("seed")),
-        gr.Checkbox(defaults.stop_at_loop, render=False, **_words("stop_at_loop")),
         gr.Dropdown(format_choices(), value=defaults.format, render=False, **_words("format")),
         template("turn_template"),
         template("question_template"),
@@ -101,6 +101,7 @@ def make_controls(model: ChatModel) -> Controls:
         choice("policy", Policy),
         slider("window", min(MIN_WINDOW, model.context_window), model.context_window, 1),
         gr.State(defaults.pinned, render=False),
+        gr.Checkbox(defaults.stop_at_loop, render=False, **_words("stop_at_loop")),
     )
 
 

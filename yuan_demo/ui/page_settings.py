@@ -27,6 +27,7 @@ class PageSettings(NamedTuple):
         seed: `RANDOM_SEED` draws one.
         format: name of a format, or `"custom"` for the two templates.
         pinned: numbers of turns.
+        stop_at_loop: last, so that programs that name no settings keep their order.
     """
 
     max_new_tokens: Any
@@ -36,7 +37,6 @@ class PageSettings(NamedTuple):
     top_p: Any
     repetition_penalty: Any
     seed: Any
-    stop_at_loop: Any
     format: Any
     turn_template: Any
     question_template: Any
@@ -45,6 +45,7 @@ class PageSettings(NamedTuple):
     policy: Any
     window: Any
     pinned: Any
+    stop_at_loop: Any
 
     @classmethod
     def defaults(cls, model: ChatModel) -> "PageSettings":
