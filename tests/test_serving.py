@@ -152,8 +152,11 @@ def test_healthz_and_metrics_stay_open_behind_a_password():
 @pytest.mark.skipif(sys.platform == "win32", reason="no signals")
 def test_a_signal_ends_streams_with_a_sentence_and_the_process_with_0():
     app = App("--slots", "1")
-    streams = [app.ask(*LONG), app.ask("Hello!")]
+    streams = [app.ask(*LONG)]
     app.wait_for(lambda: bool(streams[0].events and streams[0].events[-1][1]), 10, "it streams")
+    # In line behind it: asked at the same time, either may come first.
+    streams.append(app.ask("Hello!"))
+    app.wait_for(lambda: app.health()["waiting"] == 1, 10, "the other waits")
 
     app.process.send_signal(signal.SIGTERM)
     code = app.process.wait(15)
