@@ -60,7 +60,7 @@ def test_language_switch_changes_every_word_and_keeps_what_was_typed(page):
 
 def test_error_speaks_the_language_of_the_page(open_page):
     demo = open_page(language="zh")
-    demo.box.fill("   ")
+    demo.edit(lambda: demo.box.fill("   "))
     demo.box.press("Enter")
 
     demo.page.wait_for_selector("#message-box :text('可见字符')")
