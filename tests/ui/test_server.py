@@ -1,6 +1,8 @@
 """What the server tells of itself when the engine cannot go on, and who listens to it."""
 
 import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,6 +14,12 @@ from yuan_demo.engine.chat import ChatModel
 from yuan_demo.engine.engine import EngineStatus
 from yuan_demo.ui.server import _healthz, _metrics
 from yuan_demo.ui.streams import Streams, WatchStreams
+
+
+def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Runs a coroutine in a thread: playwright, in the same process, has a loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 @pytest.fixture
@@ -76,7 +84,7 @@ def listen(path: str, query: str = "", *, ends: bool) -> tuple[list[str], int]:
         pass
 
     scope = {"type": "http", "method": "GET", "path": path, "query_string": query.encode()}
-    asyncio.run(WatchStreams(app, streams)(scope, receive, send))
+    run(WatchStreams(app, streams)(scope, receive, send))
     assert streams.open == 0
     return dropped, during[0]
 
