@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from yuan_demo import __version__
 from yuan_demo.engine.chat import ChatModel
+from yuan_demo.engine.engine import GRACE_SECONDS
 from yuan_demo.settings import Settings
 from yuan_demo.ui.demo import MAX_ANSWERS_AT_ONCE
 from yuan_demo.ui.handlers import PageHandlers
@@ -27,8 +28,6 @@ from yuan_demo.ui.words import I18N
 
 SPARE_THREADS = 64
 """For keystrokes while everybody streams."""
-GRACE_SECONDS = 5.0
-"""What answers under way get to come to their end when the server is stopped."""
 LAST_WORDS_SECONDS = 2.0
 """How long the end of an answer may take from the engine to its reader."""
 
