@@ -56,7 +56,9 @@ def test_every_token_of_a_prompt_is_rated_as_one_full_pass_does(
         logprob, rank, entropy, eos, candidates = row
         own = logprobs[token_id]
         assert torch.tensor(logprob).exp().item() == pytest.approx(own.exp().item(), abs=1e-5)
-        assert rank == (logprobs > own).sum().item() + 1
+        # Tokens as likely but for the last digit may stand on either side of it.
+        ahead, level = (logprobs > own + 1e-5).sum(), (logprobs > own - 1e-5).sum()
+        assert ahead < rank <= level
         assert entropy == pytest.approx(-(logprobs.exp() * logprobs).sum().item(), abs=1e-4)
         assert (eos, candidates) == (None, [])
 

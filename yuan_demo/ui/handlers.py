@@ -33,6 +33,7 @@ from yuan_demo.ui.strings import (
     language_of,
     left_line_text,
     line_text,
+    sentences,
 )
 from yuan_demo.ui.views import Mode, PromptView, Surroundings, error_view
 from yuan_demo.ui.visitors import Visitor, Visitors
@@ -219,7 +220,7 @@ class PageHandlers:
         else:
             fitted = self.model.fit(visitor.history, options, open_question=False)
         view = self._prompt_view(placed, fitted, visitor.sent, open_question=bool(draft))
-        return view.draft(mode, error and _sentences(error))
+        return view.draft(mode, error and sentences(error))
 
     def _prompt_view(
         self,
@@ -282,9 +283,5 @@ def _fault_of(draft: str, fitted: FittedPrompt) -> PageError | None:
     return None
 
 
-def _sentences(error: PageError) -> dict[str, str]:
-    return {"en": error_text(error, "en"), "zh": error_text(error, "zh")}
-
-
 def _error_view(error: PageError) -> str:
-    return error_view(_sentences(error))
+    return error_view(sentences(error))

@@ -141,9 +141,9 @@ ERRORS: dict[str, tuple[str, str]] = {
         "这个链接无法打开：它必须是这里用“复制链接”生成的完整链接。请重新复制；你自己的对话没有改动。",
     ),
     "bad_token_ids": (
-        "Tokens must be a list of at least 2 ids between 0 and {high}, but are not. Load the page "
-        "again.",
-        "词元必须是至少 2 个编号的列表，编号在 0 到 {high} 之间。请重新加载页面。",
+        "Tokens must be a list of at least {least} ids between 0 and {high}, but are not. Load the "
+        "page again.",
+        "词元必须是至少 {least} 个编号的列表，编号在 0 到 {high} 之间。请重新加载页面。",
     ),
     "answer_running": (
         "An answer is being written. Stop it, or wait for its end, and try again.",
@@ -268,3 +268,8 @@ def error_text(error: PageError, language: Language) -> str:
     values = {k: f"{v:,}" if type(v) is int else v for k, v in values.items()}
     english, chinese = ERRORS.get(error.code, ERRORS["unexpected"])
     return (chinese if language == "zh" else english).format(**values)
+
+
+def sentences(error: PageError) -> dict[str, str]:
+    """The sentence for an error in both languages, for what the page says itself."""
+    return {"en": error_text(error, "en"), "zh": error_text(error, "zh")}
