@@ -14,7 +14,7 @@ $('an-rate').firstChild.addEventListener('click', () => {
   rateError = '';
   if (asked) {
     asked = null;
-    trigger('stop_rating', {});
+    trigger('stop_asking', {});
   } else {
     asked = { record: shown, ask: ++askedOften };
     trigger('rate', { ask: askedOften, ids: shown.prompt.i });

@@ -24,6 +24,8 @@ from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwrig
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"1280x800": (1280, 800), "390x844": (390, 844)}
 LANGUAGES = {"en": "en-US", "zh": "zh-CN"}
+TABS = ("prompt", "answer", "why", "formats", "lessons")
+"""Of the panel, in their order."""
 _CHROMIUM_FLAGS = [
     "--no-sandbox",  # CI runs as root
     "--disable-gpu",
@@ -173,9 +175,9 @@ class DemoPage:
         """The greyed messages of the chat."""
         return [text.strip() for text in self.page.locator(".left-out").all_inner_texts()]
 
-    def open_tab(self, number: int) -> None:
-        """Opens a tab of the panel: 0 Prompt, 1 Answer, 2 Formats, 3 Lessons."""
-        tab = self.page.locator("#panel-tabs [role=tab]").nth(number)
+    def open_tab(self, name: str) -> None:
+        """Opens a tab of the panel, one of `TABS`."""
+        tab = self.page.locator("#panel-tabs [role=tab]").nth(TABS.index(name))
         tab.click()
         expect(tab).to_have_attribute("aria-selected", "true")
 

@@ -64,14 +64,14 @@ def talk(demo: DemoPage) -> None:
 
 def open_answer(demo: DemoPage) -> None:
     """Opens the last answer, with one of its tokens."""
-    demo.open_tab(1)
+    demo.open_tab("answer")
     demo.page.locator(".an-k").nth(6).hover()
 
 
 def compare(demo: DemoPage) -> None:
     """Compares the conversation in two formats, with what the model would say after each."""
     page = demo.page
-    demo.open_tab(2)
+    demo.open_tab("formats")
     page.locator("#panel-tabs button.primary").click()
     page.wait_for_selector(".fc-row")
     page.wait_for_function("document.querySelectorAll('.fc-row').length >= 10")
@@ -83,7 +83,7 @@ def compare(demo: DemoPage) -> None:
 def open_lesson(demo: DemoPage) -> None:
     """Opens the lesson on the fourth question."""
     page = demo.page
-    demo.open_tab(3)
+    demo.open_tab("lessons")
     demo.edit(lambda: page.locator("#lesson-list li button").first.click())
     demo.wait_mode("blocked")
     demo.settle()

@@ -10,14 +10,13 @@ from tests.browser.test_readable import _CONTRASTS, _SMALL_TARGETS, assert_none
 from yuan_demo.ui.answer_strings import ANSWER
 
 WILD = {"greedy": False, "temperature": 1.9, "top_k": 0, "top_p": 1, "seed": 7}
-ANSWER_TAB = 1
 
 
 def open_answer(open_page, server, size="1280x800", language="en", theme="light", **changes):
     settings = WILD | {"max_new_tokens": 60} | changes
     url = f"{server.url}?__theme={theme}" + link_to((), "", settings)
     demo = open_page(size, language, url=url)
-    demo.open_tab(ANSWER_TAB)
+    demo.open_tab("answer")
     return demo
 
 
@@ -110,7 +109,7 @@ def test_earlier_answers_stay_over_a_retry_and_a_reload_and_go_with_their_conver
     demo.page.reload()
     demo.page.wait_for_selector("html[data-loaded]", state="attached")
     demo.settle()
-    demo.open_tab(ANSWER_TAB)
+    demo.open_tab("answer")
     expect(demo.page.locator(".an-k")).to_have_count(len(second))
     assert demo.page.locator(".an-k").all_inner_texts() == second
     expect(chooser.locator("option")).to_have_count(2)

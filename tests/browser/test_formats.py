@@ -14,7 +14,7 @@ DRAFT = "What is my name? python"
 
 def test_choosing_a_format_changes_what_is_sent(open_page, server, inspect):
     demo = open_page(url=server.url + link_to(SAID, DRAFT, {"max_new_tokens": 16}))
-    demo.open_tab(2)
+    demo.open_tab("formats")
     for name in [*list(FORMATS)[1:], "n_join"]:
         label = LABELS[f"format_{name}"][0]
         # Two of them may write the same prompt, and then nothing is painted.
@@ -38,7 +38,7 @@ def test_choosing_a_format_changes_what_is_sent(open_page, server, inspect):
 
 def test_an_own_template_with_a_mistake_gets_a_sentence_and_locks_nothing(page, inspect):
     page.edit(lambda: page.box.fill("Hello"))
-    page.open_tab(2)
+    page.open_tab("formats")
     page.choose("The chat uses", "your own")
     # In the tab: the reason beside the message box says "template", too.
     tab = page.page.locator("#panel-tabs")
@@ -72,7 +72,7 @@ def test_an_own_template_with_a_mistake_gets_a_sentence_and_locks_nothing(page, 
 
 def test_two_formats_are_compared_in_tokens_and_by_the_model(open_page, server, inspect):
     demo = open_page(url=server.url + link_to(SAID, DRAFT))
-    demo.open_tab(2)
+    demo.open_tab("formats")
     compared = demo.page.locator("#format-comparison")
     counts = [len(inspect(DRAFT, SAID, format=name)["input_ids"]) for name in ("n_join", "roles")]
     less = counts[1] - counts[0]

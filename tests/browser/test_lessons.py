@@ -9,7 +9,7 @@ SAID = ("My own <b>question", "its answer")
 
 
 def open_lesson(demo, name: str) -> None:
-    demo.open_tab(3)
+    demo.open_tab("lessons")
     demo.edit(demo.page.locator(f"#ls-load-{name}").click)
 
 
@@ -25,7 +25,7 @@ def own_page(open_page, server):
 
 def test_every_lesson_loads_and_one_click_brings_ones_own_page_back(open_page, server, inspect):
     demo = own_page(open_page, server)
-    demo.open_tab(2)
+    demo.open_tab("formats")
     demo.edit(lambda: demo.choose("The chat uses", "User: / Assistant: roles"))
     demo.edit(lambda: demo.box.fill("my draft"))
     mine = demo.ids()
@@ -82,7 +82,7 @@ def test_ones_own_conversation_survives_a_reload_in_the_middle_of_a_lesson(open_
 
 def test_a_lesson_waits_for_the_answer_that_is_being_written(page):
     page.send("Tell me a long story about a river.")
-    page.open_tab(3)
+    page.open_tab("lessons")
     page.page.locator("#ls-load-roles").click()
     toast = page.page.locator("[data-testid=toast-body]")
     if page.mode() == "answering":

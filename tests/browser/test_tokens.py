@@ -176,7 +176,7 @@ def test_what_was_written_stays_text_in_every_place(open_page, server):
     assert demo.findings.count() >= 3
     demo.tokens.last.hover()
     # Formats side by side, and what the model says of them.
-    demo.open_tab(2)
+    demo.open_tab("formats")
     demo.page.get_by_label("Reference answer (optional)").fill(NASTY)
     demo.page.get_by_role("button", name="Compare: ask the model").click()
     expect(demo.page.locator("#format-comparison .fc-mean")).to_have_count(2)

@@ -18,6 +18,7 @@ from yuan_demo.core.prompt import Origin, Prompt
 from yuan_demo.core.repetition import is_drawing
 from yuan_demo.core.sampling import SamplingParams, in_range
 from yuan_demo.core.spelling import spell_answer
+from yuan_demo.engine.aside import Aside
 from yuan_demo.engine.engine import Engine
 from yuan_demo.engine.networks import network_of, stepper_of
 from yuan_demo.engine.sampler import draw_seed
@@ -74,6 +75,9 @@ class ChatModel:
         answer_seconds: an answer that takes longer is ended; None for no limit.
         quantize: "none", "int8" or "int4": how the weights are kept.
 
+    Attributes:
+        aside: lends the model for what needs more than the engine gives.
+
     Raises:
         SettingsError: the weights cannot be kept so on their device.
     """
@@ -91,10 +95,8 @@ class ChatModel:
         self.tokenizer = loaded.tokenizer
         self.answer_seconds = answer_seconds
         window = min(context_window or loaded.context_length, loaded.context_length)
-        network, eod = (
-            network_of(loaded.model, window, slots, quantize),
-            loaded.tokenizer.eod_token_id,
-        )
+        network = network_of(loaded.model, window, slots, quantize)
+        eod = loaded.tokenizer.eod_token_id
         self.engine = Engine(
             network,
             window,
@@ -102,6 +104,7 @@ class ChatModel:
             answer_seconds=answer_seconds,
             stepper=stepper_of(network, eod),
         )
+        self.aside = Aside(loaded.model, self.engine)
 
     @property
     def context_window(self) -> int:

@@ -44,7 +44,7 @@ def network_of(
     """
     # The token that ends an answer is computed while the engine does not know yet that it does.
     positions = window + 1
-    if not isinstance(model, YuanForCausalLM) or _is_offloaded(model):
+    if not isinstance(model, YuanForCausalLM) or is_offloaded(model):
         return CachedModel(model, slots or _OTHER_SLOTS, positions)
     slots = slots or affordable_slots(model, positions)
     if quantize == "none":
@@ -96,7 +96,7 @@ def _free_bytes(device: torch.device) -> int:
     return psutil.virtual_memory().available
 
 
-def _is_offloaded(model: YuanForCausalLM) -> bool:
+def is_offloaded(model: YuanForCausalLM) -> bool:
     """Whether accelerate brings weights to their device only when they are used."""
     placement = getattr(model, "hf_device_map", {})
     # Weights that rest on a CPU beside a GPU are called for layer by layer, too.

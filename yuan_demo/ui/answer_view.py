@@ -15,6 +15,7 @@ from yuan_demo.core.tokens import Tokenizer
 from yuan_demo.engine.chat import Answer
 from yuan_demo.engine.requests import Reading
 from yuan_demo.engine.sampler_steps import SamplerTrace
+from yuan_demo.ui.page_settings import prompt_settings
 
 DIGITS = 7
 """Decimal places of a logarithm: a probability made of it is off by 1e-7 at most."""
@@ -41,14 +42,16 @@ def answer_scores(
     Returns:
         `from` number of the first token told of, `rows` one per token (see `_row`), `pieces`
         spelling by id, `turn` its number, `mark` as `turn_marks` gives it for question and answer,
-        `loops` [start, period, end] each, `settings` by name.
+        `loops` [start, period, end] each, `settings` by name; once it has ended also `options`
+        (`prompt_settings`) and `messages` [role, text], the answer left out.
     """
     start = 0 if is_whole or answer.finish_reason else since
     told = answer.scores[start:]
     ids = sorted({token_id for scores in told for token_id in scores.candidate_ids})
     turn = answer.fitted.turns[-1]
     said = [message.content for message in turn.messages]
-    return {
+    made = _made_of(answer) if is_whole or answer.finish_reason else {}
+    return made | {
         "from": start,
         "rows": [_row(scores) for scores in told],
         "pieces": dict(zip(ids, tokenizer.convert_ids_to_tokens(ids), strict=True)),
@@ -56,6 +59,15 @@ def answer_scores(
         "mark": _marks([*said, answer.text]),
         "loops": [list(loop) for loop in answer.loops],
         "settings": asdict(answer.params) if answer.params else None,
+    }
+
+
+def _made_of(answer: Answer) -> dict[str, Any]:
+    """What its prompt was made of, by which it can be made again."""
+    messages = [message for turn in answer.fitted.turns for message in turn.messages]
+    return {
+        "options": prompt_settings(answer.fitted.options),
+        "messages": [[message.role, message.content] for message in messages],
     }
 
 

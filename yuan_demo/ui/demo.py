@@ -9,6 +9,7 @@ from yuan_demo.core.formats import CUSTOM
 from yuan_demo.ui import panel as parts
 from yuan_demo.ui.answer_handlers import AnswerHandlers
 from yuan_demo.ui.api import add_api
+from yuan_demo.ui.asks import AskHandlers
 from yuan_demo.ui.chatbot import VerbatimChatbot
 from yuan_demo.ui.compare import CompareHandlers
 from yuan_demo.ui.controls import Controls, format_choices, make_controls
@@ -56,6 +57,8 @@ class _Page:
     context: gr.HTML
     tokens: gr.HTML
     answer: gr.HTML
+    why: gr.HTML
+    inside: gr.HTML
     formats_tab: gr.Tab
     formats: _Formats
     lessons: gr.HTML
@@ -122,6 +125,9 @@ def _lay_out(handlers: PageHandlers) -> _Page:
                     _lay_out_prompt_settings(controls)
                 with gr.Tab(I18N("tab_answer")):
                     answer = parts.answer_tokens()
+                with gr.Tab(I18N("tab_why")):
+                    why = parts.answer_causes()
+                    inside = parts.model_inside()
                 with gr.Tab(I18N("tab_formats")) as formats_tab:
                     formats = _lay_out_formats(controls)
                 with gr.Tab(I18N("tab_lessons")):
@@ -136,6 +142,8 @@ def _lay_out(handlers: PageHandlers) -> _Page:
         context,
         tokens,
         answer,
+        why,
+        inside,
         formats_tab,
         formats,
         lessons,
@@ -279,15 +287,23 @@ def _wire_formats(compare: CompareHandlers, page: _Page) -> None:
     )
 
 
+def _wire_asks(
+    part: gr.HTML, handlers: AskHandlers, *names: str, trigger_mode: str = "once"
+) -> None:
+    """What a part asks for beside the chat: events, each called like its handler.
+
+    Through the queue: it may wait behind answers, and the engine lets those pass.
+    """
+    for name in names:
+        event, handler = getattr(part, name), getattr(handlers, name)
+        event(handler, None, part, **_SPOKEN | {"trigger_mode": trigger_mode})
+
+
 def _wire_answer(demo: gr.Blocks, answers: AnswerHandlers, page: _Page) -> None:
-    # Through the queue: it may wait behind answers, and the engine lets those pass.
-    page.answer.rate(answers.rate, None, page.answer, **_SPOKEN)
+    _wire_asks(page.answer, answers, "rate", "ask_string")
     # With the sliders: the newest setting is what counts.
-    page.answer.open_sampler(
-        answers.open_sampler, None, page.answer, **_SPOKEN | {"trigger_mode": "always_last"}
-    )
-    page.answer.ask_string(answers.ask_string, None, page.answer, **_SPOKEN)
-    page.answer.stop_rating(answers.stop, **_QUIET)
+    _wire_asks(page.answer, answers, "open_sampler", trigger_mode="always_last")
+    page.answer.stop_asking(answers.stop, **_QUIET)
     demo.unload(answers.leave)
 
 

@@ -12,6 +12,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "prompt_settings": ("Prompt settings", "提示设置"),
     "tab_prompt": ("Prompt", "提示"),
     "tab_answer": ("Answer", "回答"),
+    "tab_why": ("Why", "为什么"),
     "tab_formats": ("Formats", "格式"),
     "tab_lessons": ("Lessons", "课程"),
     "max_new_tokens": ("Longest answer (tokens)", "回答最长词元数（max_new_tokens）"),

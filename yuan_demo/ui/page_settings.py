@@ -112,17 +112,22 @@ class PageSettings(NamedTuple):
 
     def with_options(self, options: PromptOptions) -> "PageSettings":
         """These settings, their prompt made as `options` say."""
-        return self._replace(
-            max_new_tokens=options.reserved,
-            format=options.format.name,
-            turn_template=as_typed(options.format.turn),
-            question_template=as_typed(options.format.question),
-            raw=options.raw,
-            loading=str(options.loading),
-            policy=str(options.policy),
-            window=options.window,
-            pinned=sorted(options.pinned),
-        )
+        return self._replace(**prompt_settings(options))
+
+
+def prompt_settings(options: PromptOptions) -> dict[str, Any]:
+    """Where the controls of the prompt stand when it is made as `options` say."""
+    return {
+        "max_new_tokens": options.reserved,
+        "format": options.format.name,
+        "turn_template": as_typed(options.format.turn),
+        "question_template": as_typed(options.format.question),
+        "raw": options.raw,
+        "loading": str(options.loading),
+        "policy": str(options.policy),
+        "window": options.window,
+        "pinned": sorted(options.pinned),
+    }
 
 
 def naming_settings(handler: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:

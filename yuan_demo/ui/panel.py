@@ -71,6 +71,16 @@ def answer_tokens() -> gr.HTML:
     return _part("answer-tokens", '<div class="an"></div>', *(f"answer{name}.js" for name in names))
 
 
+def answer_causes() -> gr.HTML:
+    """Which parts of the prompt made the model say a stretch of an answer."""
+    return _part("answer-causes", '<div class="wy"></div>', "why.js")
+
+
+def model_inside() -> gr.HTML:
+    """What happens inside the model at one token."""
+    return _part("model-inside", '<div class="in"></div>', "inside.js")
+
+
 def format_comparison() -> gr.HTML:
     """Two formats side by side; its value is a view of `yuan_demo.ui.compare`."""
     return _part("format-comparison", '<div class="fc"></div>', "formats.js")

@@ -145,6 +145,13 @@ ERRORS: dict[str, tuple[str, str]] = {
         "page again.",
         "词元必须是至少 {least} 个编号的列表，编号在 0 到 {high} 之间。请重新加载页面。",
     ),
+    "no_whole_model": (
+        "This view needs the model's weights as they were trained, but here they are quantized, "
+        "offloaded or laid out for the processor. Start the demo on a GPU and without --quantize, "
+        "or with the embedded model.",
+        "此视图需要原样的模型权重，但这里的权重已被量化、卸载或为处理器重新排布。"
+        "请在 GPU 上启动演示且不带 --quantize，或使用自带的小模型。",
+    ),
     "answer_running": (
         "An answer is being written. Stop it, or wait for its end, and try again.",
         "正在生成回答。请先停止或等它结束，再试一次。",

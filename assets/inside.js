@@ -1,0 +1,1 @@
+// The Why tab, below: what happens inside the model at one token.

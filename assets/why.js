@@ -1,0 +1,1 @@
+// The Why tab: which parts of the prompt made the model say a stretch of an answer.
