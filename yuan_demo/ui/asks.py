@@ -10,7 +10,6 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from functools import wraps
 from typing import Any
 
 import gradio as gr
@@ -106,15 +105,14 @@ def tells(kind: str, *, can_be_stopped: bool = True) -> Callable[..., Any]:
                 cancelled.set()
                 self._end(session, cancelled)
 
-        if inspect.isgeneratorfunction(method):
-            return wraps(method)(run)
-
-        @wraps(method)
         def once(self: AskHandlers, request: gr.Request, evt: gr.EventData) -> str:
             [told] = run(self, request, evt)
             return told
 
-        return once
+        handler = run if inspect.isgeneratorfunction(method) else once
+        # Not all that `wraps` copies: Gradio reads from the signature what it is to hand over.
+        handler.__name__, handler.__doc__ = method.__name__, method.__doc__
+        return handler
 
     return decorate
 
