@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
+from yuan_demo.core.diff import shared_prefix
+
 MIN_REUSED = 16
 """Fewer tokens in common are not worth a copy."""
 
@@ -107,8 +109,7 @@ class SlotPool:
     def _usable(self, slot: _Slot, ids: Sequence[int]) -> int:
         if self._block is None:
             return 0
-        limit = min(len(slot.ids), len(ids) - 1)
-        common = next((i for i in range(limit) if slot.ids[i] != ids[i]), limit)
+        common = min(shared_prefix(slot.ids, ids), len(ids) - 1)
         if common == len(slot.ids) and not slot.is_taken:
             return common
         return common // self._block * self._block
