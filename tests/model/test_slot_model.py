@@ -281,7 +281,9 @@ def test_slots_do_not_touch_each_other(network: SlotModel, ids: list[int]):
     names = ("keys", "values", "narrow_state", "wide_state")
 
     def held(slot: int) -> list[torch.Tensor]:
-        return [getattr(layer, name)[slot].clone() for layer in network.layers for name in names]
+        # As bits: where nothing was written yet anything may stand, also what equals nothing.
+        tensors = [getattr(layer, name)[slot] for layer in network.layers for name in names]
+        return [tensor.view(torch.int32).clone() for tensor in tensors]
 
     before = {slot: held(slot) for slot in (0, 2)}
     network.prefill(1, 0, ids[:POSITIONS])

@@ -203,8 +203,8 @@ def test_stopping_ends_the_answer_and_keeps_what_it_wrote(handlers: PageHandlers
 
     view = view_of(outputs[-1][1])
     assert (view["mode"], view["finish"]) == ("sent", "cancelled")
-    # The engine may be a token or two ahead of the page; what it wrote is shown.
-    assert 4 <= len(view["answer"]["i"]) < 100
+    # The engine may be ahead of the page, on a fast machine by many tokens; what it wrote is shown.
+    assert 4 <= len(view["answer"]["i"]) < 500
 
 
 def test_stopping_one_page_leaves_the_others_alone(handlers: PageHandlers):
