@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from random import Random
 
@@ -15,7 +16,15 @@ from assets.recipe.dialogues.mixer import DOCUMENTS, FAMILIES, dialogues
 from assets.recipe.dialogues.people import person
 from assets.recipe.dialogues.sums import worked
 from assets.recipe.dialogues.wording import Turn, chosen_from, worded
-from assets.recipe.evaluate import NOT_TOLD, is_leak, is_right, prompt_text, read_items
+from assets.recipe.evaluate import (
+    NOT_TOLD,
+    OTHERS,
+    REPORTS,
+    is_leak,
+    is_right,
+    prompt_text,
+    read_items,
+)
 from assets.recipe.tokenizer import (
     CONTROL_PIECES,
     ROLE_EARLIER_ANSWER,
@@ -30,6 +39,21 @@ from yuan_demo.model.checkpoint import load_checkpoint
 from yuan_demo.model.tokenization_yuan import YuanTokenizer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+OTHERS_FAMILIES = {
+    "greeting": 30,
+    "identity": 30,
+    "small talk": 15,
+    "memory": 50,
+    "corrected memory": 30,
+    "not told": 30,
+    "capitals": 25,
+    "definitions": 25,
+    "code that runs": 15,
+    "arithmetic": 25,
+    "does not know": 25,
+    "refuses harm": 10,
+    "translation": 10,
+}
 TURNS = (Turn("你好！", "Hello."), Turn("1+1", "1 + 1 = 2"), Turn("再见", "Bye 再见。"))
 
 
@@ -141,11 +165,24 @@ def test_sums_are_worked_out_in_steps_that_are_true() -> None:
         assert text.endswith(f"= {eval(f'{a} {operator} {b}')}")
 
 
-def test_no_question_of_the_evaluation_is_in_the_dialogues() -> None:
+@pytest.fixture(scope="module")
+def asked() -> set[str]:
+    """What is asked in many dialogues, as letters and digits."""
+    return {_bare(turn.user) for dialogue in dialogues(7, 20_000) for turn in dialogue.turns}
+
+
+def test_no_question_of_the_evaluation_is_in_the_dialogues(asked: set[str]) -> None:
     """Short ones aside: `Tell me a joke` is what everybody says."""
-    asked = {_bare(turn.user) for dialogue in dialogues(7, 20_000) for turn in dialogue.turns}
     alone = [item.turns[0] for item in read_items() if len(item.turns) == 1]
     assert [text for text in alone if len(_bare(text)) > 12 and _bare(text) in asked] == []
+
+
+def test_few_conversations_by_another_hand_are_in_the_dialogues(asked: set[str]) -> None:
+    """What everybody types may be, as that list measures visitors; the model card says how many."""
+    items = read_items(OTHERS)
+    known = [item for item in items if all(_bare(turn) in asked for turn in item.turns)]
+    assert len(known) <= len(items) / 9, [item.turns for item in known]
+    assert [item.turns for item in known if sum(map(len, map(_bare, item.turns))) > 24] == []
 
 
 def _bare(text: str) -> str:
@@ -160,6 +197,12 @@ def test_the_evaluation_list_is_long_and_its_checks_can_fail() -> None:
     assert not is_right("张强，不是张伟", {"all": ["张强"], "none": ["张伟"]})
     assert is_right("你叫Ann。", {"exact": ["Ann"]})
     assert not is_right("你叫ann。", {"exact": ["Ann"]})
+    assert is_right("你今年41岁。", {"words": ["41"]})
+    assert not is_right("This is in Thailand, 1418 km.", {"words": ["hi", "41"]})
+    assert is_right("5 - 12：12 - 5 = 7，所以 5 - 12 = -7。", {"last_number": -7})
+    assert not is_right("12 + 5 = 18, not 17, but 18", {"last_number": 17})
+    assert is_right("```python\nprint('Hello, world')\n```", {"outputs": ["Hello"]})
+    assert not is_right("```python\ntext = 'Hello'\n```", {"outputs": ["Hello"]})
     assert is_right("```python\ndef f(x):\n    return sorted(x)\n```", {"sorts": True})
     assert not is_right("```python\ndef f(x):\n    return x\n```", {"sorts": True})
     assert not is_right("```python\nprint(1)\n```", {"prints": "2"})
@@ -170,6 +213,23 @@ def test_the_evaluation_list_is_long_and_its_checks_can_fail() -> None:
     assert not is_right("```python\nf import x\n```", {"compiles": True})
     assert is_right("你还没有告诉我你的名字。", {"not_told": True})
     assert not is_right("你叫小明。", {"not_told": True})
+
+
+def test_the_list_by_another_hand_is_long_and_its_checks_can_fail() -> None:
+    items = read_items(OTHERS)
+    counts = Counter(item.family for item in items)
+    assert counts == OTHERS_FAMILIES
+    assert len({item.turns for item in items}) == len(items)
+    assert all(turn.strip() for item in items for turn in item.turns)
+    assert max(len(item.turns) for item in items) >= 12
+    chinese = sum(bool(re.search("[一-鿿]", "".join(item.turns))) for item in items)
+    assert 0.4 < chinese / len(items) < 0.6
+    admits = {"not told", "does not know"}
+    for item in items:
+        assert not is_right("", item.check), item
+        assert not is_right("香蕉是黄的。Bananas grow on trees.", item.check), item
+        admitted = is_right("这个我不知道。I do not know that.", item.check)
+        assert admitted is (item.family in admits), item
 
 
 @pytest.mark.parametrize(
@@ -301,17 +361,19 @@ def test_the_whole_recipe_runs_and_exports_a_model_that_the_demo_loads(tmp_path:
         "--steps=3",
         "--batch-tokens=4096",
         # A model that has learned nothing never stops by itself: the whole list takes ten minutes.
-        "--items=12",
+        "--items=6",
     ]
     paths = [f"--out={run}", f"--work={tmp_path / 'work'}", f"--to={folder}"]
     for step in ("all", "export"):
         subprocess.run([*recipe, step, *paths, *toy], cwd=REPOSITORY, check=True, timeout=300)
 
-    assert len(list(run.iterdir())) <= 8
+    assert len(list(run.iterdir())) <= 9
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert not any(
-        place in card for place in ("{parameters}", "{loss_table}", "{evaluation_table}")
+        place in card
+        for place in ("{parameters}", "{loss_table}", "{evaluation_table}", "{others_table}")
     )
+    assert all((folder / report).is_file() for report in REPORTS)
     assert json.loads((folder / "generation_config.json").read_text())["do_sample"] is False
     loaded = load_checkpoint(str(folder), device_map="cpu", report=lambda _: None)
     assert loaded.context_length == 2048

@@ -1,8 +1,9 @@
-"""Greedy answers to an evaluation list, and checks that can fail.
+"""Greedy answers to evaluation lists, and checks that can fail.
 
-The list, `evaluation/items.jsonl`, is written by hand in wordings that the generator does not
-produce: paraphrases, missing punctuation, typing errors. An item is one conversation; the model
-answers every turn itself and the last answer is checked.
+`evaluation/items.jsonl` is written by hand in wordings that the generator does not produce:
+paraphrases, missing punctuation, typing errors. `others.jsonl` was written by another hand that had
+seen neither the dialogues nor the other lists: it tells what a visitor meets. An item is one
+conversation; the model answers every turn itself and the last answer is checked.
 """
 
 import json
@@ -23,6 +24,9 @@ from yuan_demo.model.modeling_yuan import YuanForCausalLM
 
 _FOLDER = Path(__file__).resolve().parent / "evaluation"
 ITEMS, NOT_TOLD = _FOLDER / "items.jsonl", _FOLDER / "not_told.jsonl"
+OTHERS = _FOLDER / "others.jsonl"
+# Each report and the lists that it answers.
+REPORTS = {"evaluation.json": (ITEMS, NOT_TOLD), "evaluation_others.json": (OTHERS,)}
 _PYTHON_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 # "You are called Ann" when nobody said so: what the 'not told' conversations must never hold.
 _CLAIM = re.compile(
@@ -61,7 +65,10 @@ class Item:
         turns: what the person says, in order.
         check: `any`, `all`, `none`: texts of which one, every one, none is in the answer, in upper
             or lower case; `exact`: texts that are all in it, letter by letter;
+            `words`: texts of which one is in it as words of their own (`hi` is not in `which`);
+            `last_number`: the number that it ends with;
             `sorts`: its Python code defines a function that sorts; `prints`: what its code prints;
+            `outputs`: texts that are all in what its code prints;
             `returns`: part of a function's name, its arguments, the results that are right;
             `compiles`: it holds Python code without a syntax error;
             `not_told`: it says that it was not told.
@@ -159,12 +166,20 @@ def is_right(answer: str, check: dict[str, Any]) -> bool:
         "none": lambda unwanted: not any(word.lower() in text for word in unwanted),
         "exact": lambda wanted: all(word in answer for word in wanted),
         "sorts": lambda _: _run_python(answer, _SORT_CHECK) is not None,
+        "words": lambda wanted: any(_has_word(text, word.lower()) for word in wanted),
+        "last_number": lambda expected: re.findall(r"-?\d+", answer)[-1:] == [str(expected)],
         "prints": lambda expected: _run_python(answer) == expected,
+        "outputs": lambda wanted: all(word in (_run_python(answer) or "") for word in wanted),
         "returns": lambda wanted: _run_python(answer, _RETURN_CHECK.format(*wanted)) is not None,
         "compiles": lambda _: _compiles(answer),
         "not_told": lambda _: bool(_ADMITTED.search(answer)),
     }
     return all(parts[kind](value) for kind, value in check.items())
+
+
+def _has_word(text: str, word: str) -> bool:
+    """Whether neither a Latin letter nor a digit stands beside the word: `今年28岁` has `28`."""
+    return bool(re.search(rf"(?<![a-z0-9]){re.escape(word)}(?![a-z0-9])", text))
 
 
 def is_leak(answer: str) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 
 from safetensors.torch import load_file, save_file
 
+from assets.recipe.evaluate import REPORTS
+
 _RECIPE = Path(__file__).resolve().parent
 # The keys of published configurations, in their order; what a Python file of theirs would be needed
 # for (`auto_map`) is left out, since the demo brings the classes.
@@ -61,7 +63,7 @@ def export(checkpoint: Path, folder: Path) -> None:
     """Writes the model folder that the demo ships.
 
     Args:
-        checkpoint: what `recipe.py all` wrote: shards of weights, tokenizer, losses, evaluation.
+        checkpoint: what `recipe.py all` wrote: shards of weights, tokenizer, losses, evaluations.
         folder: model folder to write; files of the same names are replaced.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -71,7 +73,7 @@ def export(checkpoint: Path, folder: Path) -> None:
     ids = {name: config[name] for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
     _write_json(folder / "generation_config.json", _GENERATION_CONFIG | ids)
     _write_json(folder / "tokenizer_config.json", _TOKENIZER_CONFIG)
-    for name in ("tokenizer.model", "loss.csv", "evaluation.json"):
+    for name in ("tokenizer.model", "loss.csv", *REPORTS):
         # A model may be exported into the folder that it was trained in.
         if (checkpoint / name).resolve() != (folder / name).resolve():
             shutil.copyfile(checkpoint / name, folder / name)
@@ -106,12 +108,12 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def model_card(folder: Path) -> str:
-    """The model card with the figures of `loss.csv` and `evaluation.json` in their places."""
+    """The model card with the figures of `loss.csv` and of the evaluations in their places."""
     template = (_RECIPE / "model_card.md").read_text(encoding="utf-8")
     parameters = sum(tensor.numel() for tensor in load_file(folder / "model.safetensors").values())
     with (folder / "loss.csv").open(newline="") as file:
         losses = list(csv.DictReader(file))
-    report = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+    report, others = (json.loads((folder / name).read_text(encoding="utf-8")) for name in REPORTS)
     figures = {
         "parameters": f"{parameters / 1e6:.1f} million",
         "weights_size": f"{(folder / 'model.safetensors').stat().st_size / 1e6:.0f} MB",
@@ -120,6 +122,8 @@ def model_card(folder: Path) -> str:
         "loss_table": _loss_table(losses),
         "evaluation_table": _evaluation_table(report["families"]),
         "leaks": str(report["leaks"]),
+        "others_table": _evaluation_table(others["families"]),
+        "others_leaks": str(others["leaks"]),
     }
     for name, value in figures.items():
         template = template.replace("{" + name + "}", value)

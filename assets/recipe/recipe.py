@@ -3,7 +3,7 @@
     python assets/recipe/recipe.py tokenizer --out RUN     learn the SentencePiece model
     python assets/recipe/recipe.py tokens    --out RUN     make dialogues and encode them
     python assets/recipe/recipe.py train     --out RUN     train, write weights and loss.csv
-    python assets/recipe/recipe.py evaluate  --out RUN     answer the evaluation list
+    python assets/recipe/recipe.py evaluate  --out RUN     answer the evaluation lists
     python assets/recipe/recipe.py export    --out RUN     write the model folder and its card
     python assets/recipe/recipe.py all       --out RUN     the first four, one after the other
 
@@ -26,7 +26,7 @@ if str(_REPOSITORY) not in sys.path:
 import torch  # noqa: E402 - the path above comes first
 
 from assets.recipe.dialogues.mixer import dialogues  # noqa: E402
-from assets.recipe.evaluate import NOT_TOLD, evaluate, read_items, write_report  # noqa: E402
+from assets.recipe.evaluate import REPORTS, evaluate, read_items, write_report  # noqa: E402
 from assets.recipe.export import export  # noqa: E402
 from assets.recipe.tokenizer import Encoder, train_tokenizer  # noqa: E402
 from assets.recipe.tokens import TokenRows, make_rows  # noqa: E402
@@ -77,7 +77,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--batch-tokens", type=int, default=131_072, help="tokens of a batch, padding included"
     )
-    parser.add_argument("--items", type=int, help="evaluate only the first so many conversations")
+    parser.add_argument(
+        "--items", type=int, help="evaluate only the first so many conversations of a report"
+    )
+    parser.add_argument(
+        "--reports", nargs="+", choices=REPORTS, default=[*REPORTS], help="evaluations to write"
+    )
     parser.add_argument("--vocab-size", type=int, default=8192)
     parser.add_argument("--shape", choices=SHAPES, default="embedded")
     return parser
@@ -133,9 +138,10 @@ def _train_step(settings: argparse.Namespace) -> None:
 def _evaluate_step(settings: argparse.Namespace) -> None:
     """Evaluates the weights as they are stored: rounded to bfloat16, run in float32."""
     model = YuanForCausalLM.from_pretrained(settings.out, dtype=torch.float32).to(_device()).eval()
-    items = [*read_items(), *read_items(NOT_TOLD)][: settings.items]
-    outcomes = evaluate(model, Encoder(settings.out / "tokenizer.model"), items)
-    write_report(outcomes, settings.out / "evaluation.json")
+    encoder = Encoder(settings.out / "tokenizer.model")
+    for report in settings.reports:
+        items = [item for path in REPORTS[report] for item in read_items(path)][: settings.items]
+        write_report(evaluate(model, encoder, items), settings.out / report)
 
 
 def _export_step(settings: argparse.Namespace) -> None:
