@@ -19,7 +19,7 @@ from yuan_demo.ui.handlers import PageHandlers
 from yuan_demo.ui.inside_view import attention_view, filter_view, lens_view
 
 MAX_KEPT_BYTES = 64_000_000
-"""Tables kept of all visitors: two looks at 8,192 tokens of Yuan2-2B, or 200 at 1,900 tokens of the
+"""Tables kept of all visitors: two looks at 8,192 tokens of Yuan2-2B, or 130 at 1,900 tokens of the
 embedded model."""
 NEWS_SECONDS = 0.4
 """How often the page is told of the layers that are done."""

@@ -39,7 +39,6 @@ INSIDE: dict[str, tuple[str, str]] = {
         "Its prompt is not kept here any more. Choose another answer, or press retry.",
         "它的提示已不在这里。请选择另一个回答，或点重试。",
     ),
-    "in_first": ("Nothing stands before the first token.", "第一个词元之前什么都没有。"),
     "in_live": (
         "Choosing another token looks there at once.",
         "选择另一个词元会立即在那里查看。",
@@ -56,7 +55,6 @@ INSIDE: dict[str, tuple[str, str]] = {
     "in_depth": ("Depth", "深度"),
     "in_best": ("Most likely", "最可能的词元"),
     "in_own": ("Chosen", "被选中的"),
-    "in_own_of": ("“{text}”", "“{text}”"),
     "in_entropy": ("Entropy", "熵"),
     "in_entropy_title": ("In nats: 0 is certain", "单位为奈特：0 表示确定"),
     "in_embedding": ("Embedding", "嵌入"),
@@ -87,13 +85,14 @@ INSIDE: dict[str, tuple[str, str]] = {
     "in_head": ("Head {n}", "第 {n} 个头"),
     "in_strongest": ("The strongest ten", "最强的十个"),
     "in_place": ("position {n}, {origin}", "位置 {n}，{origin}"),
+    "in_place_of_turn": (
+        "position {n}, {origin} of turn {turn}",
+        "位置 {n}，第 {turn} 轮的{origin}",
+    ),
     "in_all_tokens": ("All tokens", "全部词元"),
     "in_span": ("Tokens {from} to {to} of {all}", "第 {from} 到 {to} 个词元，共 {all} 个"),
     "in_earlier": ("Earlier tokens", "更早的词元"),
     "in_later": ("Later tokens", "更晚的词元"),
-    "in_of_prompt": ("prompt", "提示"),
-    "in_of_answer": ("answer", "回答"),
-    "in_of_turn": ("turn {n}", "第 {n} 轮"),
     # The filter
     "in_filter": ("What the filter mixed in", "滤波器混入了什么"),
     "in_filter_what": (

@@ -7,7 +7,7 @@ from yuan_demo.core.tokens import Tokenizer
 from yuan_demo.engine.inside import Depth, Inside
 
 WEIGHT_UNIT = 1e-5
-"""Attention weights are told in these: off by half of one at most, also where 8,192 tokens share."""
+"""Attention weights are told in these, off by half of one at most: 8,192 tokens may share them."""
 CHANGE_UNIT = 1e-3
 """Changes by the filter are told in these."""
 
@@ -23,7 +23,7 @@ def lens_view(seen: Inside, tokenizer: Tokenizer) -> dict[str, Any]:
 
 
 def attention_view(seen: Inside, layer: int | None, head: int | None) -> dict[str, Any]:
-    """`weights` over all tokens in `WEIGHT_UNIT`, of a `layer` and a `head`, or means where None."""
+    """`weights` over all tokens in `WEIGHT_UNIT`, of `layer` and `head`, or means where None."""
     weights = _units(seen.attention_over(layer, head), WEIGHT_UNIT)
     return {"layer": layer, "head": head, "weights": weights}
 
