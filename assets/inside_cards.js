@@ -9,12 +9,6 @@ function build(name, what, ...middle) {
   bodyOf(name).replaceChildren(make('p', 'in-what', say(what)), tools, said, ...middle, heat.node);
 }
 
-// Choosers are made anew only for another model.
-function fillTools(name, ...made) {
-  const { tools } = looks[name];
-  if (!tools.firstChild) tools.append(...made());
-}
-
 function strongestRow(token, weight, most) {
   const row = make('li'), button = makeButton('', undefined, () => looks.attention.heat.goTo(token));
   const text = make('b'), track = make('i'), place = make('small', '', token === at.position ? say('in_this') : placeOf(token));
