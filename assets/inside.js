@@ -16,7 +16,7 @@ $('in').innerHTML = `
     <button type="button" class="in-fold" aria-expanded="false"></button><div class="in-body" hidden></div></section>`).join('')}`;
 const parts = Object.fromEntries([...element.querySelectorAll('.in-part')].map(node => [node.dataset.part, node]));
 const bodyOf = name => parts[name].lastElementChild;
-const isOpen = name => parts[name].firstChild.getAttribute('aria-expanded') === 'true';
+const isOpen = name => parts[name].firstElementChild.getAttribute('aria-expanded') === 'true';
 
 let answers = [], isWriting = false, isStarted = false;
 let stretch = null, own = null;  // what the tab above chose; what the arrows here chose: {number, token}

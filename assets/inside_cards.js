@@ -33,8 +33,8 @@ function drawAttention() {
 }
 
 // --- what the filter mixed in ----------------------------------------------------------------------------
-const CHANGES = ['changed', 'previous', 'second'];
-let change = 'changed';
+const CHANGES = ['changed', 'previous', 'second'];  // rows of the server's
+let change = 'previous';
 
 function filterWords(numbers) {
   const [all, one, two] = numbers.map(percent), { position } = at;
@@ -76,7 +76,7 @@ function drawFilter() {
   if (!tools.firstChild) {
     const measure = make('div', 'tp-switch');
     tools.append(makeChooser(say('in_which_layer'), layerChoices(), choice.filter.layer, layer => choose('filter', { layer })), measure);
-    makeSwitch(measure, say('in_heat'), CHANGES.map(name => [name, say('in_' + name)]), change, name => { change = name; drawFilter(); });
+    makeSwitch(measure, say('in_heat'), ['previous', 'second', 'changed'].map(name => [name, say('in_' + name)]), change, name => { change = name; drawFilter(); });
     for (const button of measure.children) button.title = say(`in_${button.dataset.value}_title`);
   }
   const here = found.filter.rows.map(numbers => numbers[numbers.length - 1] * CHANGE_UNIT);
@@ -104,14 +104,14 @@ function choose(name, changes) {
 }
 
 function setOpen(name, isNowOpen) {
-  parts[name].firstChild.setAttribute('aria-expanded', isNowOpen);
+  parts[name].firstElementChild.setAttribute('aria-expanded', isNowOpen);
   bodyOf(name).hidden = !isNowOpen;
 }
 
 // --- start --------------------------------------------------------------------------------------------
 element.querySelector('h3').textContent = say('in_title');
 for (const name of Object.keys(DRAW)) {
-  const fold = parts[name].firstChild;
+  const fold = parts[name].firstElementChild;
   fold.textContent = say('in_' + name);
   fold.addEventListener('click', () => {
     setOpen(name, !isOpen(name));

@@ -47,8 +47,8 @@ INSIDE: dict[str, tuple[str, str]] = {
     "in_lens": ("What it would have said at each depth", "每一深度上它会说什么"),
     "in_lens_what": (
         "The state behind every layer, read out as if it were the last one (“logit lens”), the "
-        "embedding on top. Early layers do not speak the vocabulary yet, so take their words with "
-        "a grain of salt.",
+        "embedding on top. Early layers do not speak the vocabulary yet: their words mean "
+        "little.",
         "把每一层之后的状态当作最后一层直接读出（“logit lens”），最上面是嵌入。"
         "较早的层还不使用词表的“语言”，它们的词仅供参考。",
     ),
@@ -64,10 +64,7 @@ INSIDE: dict[str, tuple[str, str]] = {
         "Probability of “{text}” by depth: from {first} to {last}.",
         "“{text}”的概率随深度变化：从 {first} 到 {last}。",
     ),
-    "in_line_top": (
-        "It is the first choice from here on: {where}.",
-        "从此处起它一直是首选：{where}。",
-    ),
+    "in_line_top": ("The first choice from {where} on.", "从{where}起一直是首选。"),
     "in_no_next": ("No token came behind this one.", "这个词元之后没有别的词元。"),
     # Attention
     "in_attention": ("What it looked at", "它看了什么"),
