@@ -21,7 +21,8 @@ const isOpen = name => parts[name].firstElementChild.getAttribute('aria-expanded
 let answers = [], isWriting = false, isStarted = false;
 let stretch = null, own = null;  // what the tab above chose; what the arrows here chose: {number, token}
 let moment = 'chosen', isLive = false, live = null;  // live: number of the answer that is followed
-let found = null, asked = null, asks = 0, trouble = '';  // found: {key, layers, heads, lens, attention, filter}
+let asked = null, asks = 0, trouble = null;  // trouble: {key, text}
+let found = null;  // {key, layers, heads, lens, attention, filter}
 const choice = { attention: { layer: null, head: null }, filter: { layer: null } };
 let cells = new CellList(), at = null;  // at: {record, token, key, ids, chosen}
 
@@ -80,7 +81,7 @@ function ask() {
   const lacking = missing();
   if (!Object.keys(lacking).length || isWriting) return;
   asked = { ask: ++asks, key: at.key, record: at.record, progress: '' };
-  trouble = '';
+  trouble = null;
   trigger('look_inside', { ask: asks, ids: at.ids(), chosen: at.chosen, ...lacking });
   drawAsk();
 }
@@ -96,7 +97,7 @@ watch('value', () => {
   if (is !== 'inside' || asked?.ask !== number) return;
   if (done !== undefined) asked.progress = say('in_layers_done', { n: done, all: told.layers });
   else {
-    trouble = error?.[lang ? 'zh' : 'en'] ?? '';
+    trouble = error ? { key: asked.key, text: error[lang ? 'zh' : 'en'] } : null;
     if (told.layers) found = { ...(found?.key === asked.key ? found : { key: asked.key }), ...told };
     if (told.layers && !isLive) { isLive = true; live = at?.record.number; }
     if (error) isLive = false;
@@ -113,7 +114,7 @@ function drawAsk() {
   button.disabled = !isAsking && (isWriting || !at.record.prompt?.i.length);
   button.textContent = say(isAsking ? 'in_stop' : 'in_look');
   button.title = isAsking ? '' : say('in_look_title');
-  const text = isAsking ? asked.progress || say('in_looking') : trouble || say(isWriting ? 'in_writing' : !at.record.prompt?.i.length ? 'in_lost' : isHere ? 'in_live' : 'in_look_title');
+  const text = isAsking ? asked.progress || say('in_looking') : trouble?.key === at.key ? trouble.text : say(isWriting ? 'in_writing' : !at.record.prompt?.i.length ? 'in_lost' : isHere ? 'in_live' : 'in_look_title');
   if (status.textContent !== text) status.textContent = text;
 }
 
@@ -130,7 +131,9 @@ function draw() {
   isStale = !element.offsetParent;
   if (isStale) return;
   at = target();
-  for (const name of ['in-where', 'in-ask']) $(name).hidden = !at;
+  // While it is written, the least likely token jumps about.
+  $('in-where').hidden = !at || (isWriting && at.record === answers[answers.length - 1]);
+  $('in-ask').hidden = !at;
   $('in-what').textContent = say(at ? 'in_what' : 'in_none');
   if (at?.record.number !== live) isLive = false;
   const isKnown = at && found && (found.key === at.key || (isLive && +found.key.split(',')[0] === live));

@@ -69,10 +69,10 @@ INSIDE: dict[str, tuple[str, str]] = {
     # Attention
     "in_attention": ("What it looked at", "它看了什么"),
     "in_attention_what": (
-        "Attention of this position over every token up to it; the weights add up to 100 %. They "
+        "Attention of this position over every token up to it; the weights add up to 100%. They "
         "say where it looked, not why. Much on the very first token is usual: heads with nothing "
         "to find rest there.",
-        "此位置对之前（含自身）每个词元的注意力，权重合计 100 %。它说明看向哪里，不说明原因。"
+        "此位置对之前（含自身）每个词元的注意力，权重合计 100%。它说明看向哪里，不说明原因。"
         "第一个词元得到很多权重很常见：无事可找的注意力头会停在那里。",
     ),
     "in_which_layer": ("Layer", "层"),
@@ -94,9 +94,9 @@ INSIDE: dict[str, tuple[str, str]] = {
     "in_filter": ("What the filter mixed in", "滤波器混入了什么"),
     "in_filter_what": (
         "Before attention, Yuan2 mixes the two tokens before into each token's query and key "
-        "input. 0 %: no difference; 200 %: turned into its opposite.",
+        "input. 0% means no difference, 200% the opposite.",
         "在注意力之前，源2.0 会把前两个词元混入每个词元的查询和键的输入。"
-        "0 % 表示没有变化，200 % 表示完全相反。",
+        "0% 表示没有变化，200% 表示完全相反。",
     ),
     "in_changed": ("Changed in all", "总变化"),
     "in_changed_title": (
