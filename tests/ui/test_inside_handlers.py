@@ -178,6 +178,10 @@ def test_progress_is_told_and_closing_ends_it(
     cancelled = inside._under_way["page"]
     threading.Timer(0.05, may_go_on.set).start()
     looking.close()
+    # Nobody waits for its thread but the next test, which has the same model.
+    for thread in threading.enumerate():
+        if thread.name == "look inside":
+            thread.join(20)
 
     assert cancelled.is_set()
     assert not inside._seen

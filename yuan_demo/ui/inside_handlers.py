@@ -7,7 +7,7 @@ page asks for a layer, a head or another part of it without a second pass, and i
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from typing import Any
 
@@ -61,21 +61,26 @@ class InsideHandlers(AskHandlers):
         self, key: _Key, cancelled: threading.Event
     ) -> Iterator[dict[str, Any]]:  # and returns an Inside
         """Looks in a thread of its own, whose hooks cannot yield, and tells how far it is."""
-        done = [0]
-        layers = self.model.loaded.model.config.num_hidden_layers
-        with ThreadPoolExecutor(1) as pool:
-            look = pool.submit(
-                look_inside, self.model, *key, cancelled, lambda layer: done.__setitem__(0, layer)
-            )
+        done, look = 0, Future()
+
+        def count(layers_done: int) -> None:
+            nonlocal done
+            done = layers_done
+
+        def run() -> None:
             try:
-                while True:
-                    try:
-                        return look.result(NEWS_SECONDS)
-                    except NotYet:
-                        yield {"done": done[0], "layers": layers}
-            finally:
-                # Before the pool waits for its thread.
-                cancelled.set()
+                look.set_result(look_inside(self.model, *key, cancelled, count))
+            except BaseException as error:
+                look.set_exception(error)
+
+        # A daemon: a server that is told to end waits for no layer.
+        threading.Thread(target=run, name="look inside", daemon=True).start()
+        layers = self.model.loaded.model.config.num_hidden_layers
+        while True:
+            try:
+                return look.result(NEWS_SECONDS)
+            except NotYet:
+                yield {"done": done, "layers": layers}
 
     def _parts(self, seen: Inside, sent: Sent) -> dict[str, Any]:
         told: dict[str, Any] = {"layers": seen.layers, "heads": seen.heads}
