@@ -114,6 +114,18 @@ class YuanAttention(nn.Module):
         )
         return self.o_proj(output.flatten(2)), weights
 
+    def weights_of_last(
+        self, filtered: torch.Tensor, position_embeddings: tuple[torch.Tensor, torch.Tensor]
+    ) -> torch.Tensor:
+        """The weights (B, n, T) of the last of T tokens, in float32, out of the filter's output.
+
+        A row of what eager attention returns, without the (T, T) of all the others.
+        """
+        query, key = self._mixed_query_and_key(filtered)
+        query, key = apply_rotary_pos_emb(query, key, *position_embeddings)
+        scores = query[:, :, -1:] @ key.transpose(2, 3) * self.scaling
+        return scores.squeeze(2).softmax(-1, dtype=torch.float32)
+
     def _mixed_query_and_key(self, filtered: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Head i is block i of the joined projections: d entries of query, then d of key.
 

@@ -14,6 +14,7 @@ from yuan_demo.ui.chatbot import VerbatimChatbot
 from yuan_demo.ui.compare import CompareHandlers
 from yuan_demo.ui.controls import Controls, format_choices, make_controls
 from yuan_demo.ui.handlers import PageHandlers
+from yuan_demo.ui.inside_handlers import InsideHandlers
 from yuan_demo.ui.page_settings import naming_settings
 from yuan_demo.ui.scene_handlers import SceneHandlers
 from yuan_demo.ui.strings import EXAMPLES
@@ -97,6 +98,7 @@ def build_demo(handlers: PageHandlers) -> gr.Blocks:
         _wire_scenes(scenes, page, repaint)
         _wire_formats(CompareHandlers(handlers), page)
         _wire_answer(demo, AnswerHandlers(handlers), page)
+        _wire_inside(demo, InsideHandlers(handlers), page)
         _wire_loading(demo, handlers, scenes, page, repaint)
         add_api(handlers.model)
     demo.queue(default_concurrency_limit=MAX_ANSWERS_AT_ONCE)
@@ -305,6 +307,13 @@ def _wire_answer(demo: gr.Blocks, answers: AnswerHandlers, page: _Page) -> None:
     _wire_asks(page.answer, answers, "open_sampler", trigger_mode="always_last")
     page.answer.stop_asking(answers.stop, **_QUIET)
     demo.unload(answers.leave)
+
+
+def _wire_inside(demo: gr.Blocks, inside: InsideHandlers, page: _Page) -> None:
+    # Another token takes the place of the one that is looked at, so it must not wait for it.
+    _wire_asks(page.inside, inside, "look_inside", trigger_mode="multiple")
+    page.inside.stop_asking(inside.stop, **_QUIET)
+    demo.unload(inside.leave)
 
 
 def _wire_loading(

@@ -15,6 +15,7 @@ from yuan_demo.core.control_tokens import CONTROL_TOKENS
 from yuan_demo.core.tokens import Tokenizer
 from yuan_demo.engine.chat import ChatModel
 from yuan_demo.ui.answer_strings import ANSWER
+from yuan_demo.ui.inside_strings import INSIDE
 from yuan_demo.ui.label_strings import LABELS, PARTS
 from yuan_demo.ui.lesson_texts import LESSON_WORDS
 from yuan_demo.ui.lessons import LESSONS
@@ -78,7 +79,8 @@ def answer_causes() -> gr.HTML:
 
 def model_inside() -> gr.HTML:
     """What happens inside the model at one token."""
-    return _part("model-inside", '<div class="in"></div>', "inside.js")
+    names = ("", "_lens", "_heat", "_cards")
+    return _part("model-inside", '<div class="in"></div>', *(f"inside{name}.js" for name in names))
 
 
 def format_comparison() -> gr.HTML:
@@ -114,7 +116,7 @@ def page_styles() -> str:
     value, and the browser then restyles every token (40 ms a keystroke against 8; 6.31).
     """
     nested = {
-        "#token-panel": ("context.css", "tokens.css", "formats.css", "answer.css"),
+        "#token-panel": ("context.css", "tokens.css", "formats.css", "answer.css", "inside.css"),
         ":is(#lesson-list, #lesson-banner)": ("lessons.css",),
     }
     parts = [asset("page.css")]
@@ -126,7 +128,7 @@ def page_styles() -> str:
 def page_script(model: ChatModel) -> str:
     """What runs before all other scripts of the page: our words and facts, and what uses them."""
     data = {
-        "words": PANEL | PARTS | LESSON_WORDS | ANSWER | _choice_words(),
+        "words": PANEL | PARTS | LESSON_WORDS | ANSWER | INSIDE | _choice_words(),
         "findings": FINDINGS,
         "repairs": REPAIRS,
         "glossary": _glossary(model.tokenizer),
