@@ -7,7 +7,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 
-from assets.recipe.dialogues import documents, facts, language, memory, numbers, talk, writing
+from assets.recipe.dialogues import (
+    acquaintance,
+    documents,
+    facts,
+    language,
+    memory,
+    numbers,
+    talk,
+    writing,
+)
 from assets.recipe.dialogues.knowledge import Language
 from assets.recipe.dialogues.wording import Turn
 
@@ -51,11 +60,26 @@ FAMILIES: dict[str, tuple[Family, float]] = {
     "unknown": (talk.unknown, 15),
     "gibberish": (talk.gibberish, 0.5),
 }
-_ABOUT_THE_PERSON: dict[str, Callable[[Random, Language, memory.Filler], list[Turn]]] = {
+ABOUT_THE_PERSON: dict[str, Callable[[Random, Language, memory.Filler], list[Turn]]] = {
     "memory": memory.remembered,
     "forgetting": memory.forgotten,
     "contrast": memory.contrasted,
     "results": memory.results,
+    "introductions": acquaintance.introductions,
+    "corrections": acquaintance.corrections,
+    "company": acquaintance.company,
+}
+_WEIGHTS = {
+    "memory": 19,
+    "forgetting": 6.5,
+    "contrast": 4.5,
+    "results": 2,
+    "introductions": 8,
+    "corrections": 9,
+    "company": 5,
+    "single": 38,
+    "mixed": 20,
+    "document": 6,
 }
 DOCUMENTS: dict[str, tuple[Family, float]] = {
     "infill": (documents.infills, 5),
@@ -71,7 +95,7 @@ class Dialogue:
     """A whole conversation.
 
     Attributes:
-        family: name of the family, `memory`, `forgetting`, `contrast`, `results` or `mixed`.
+        family: a key of `FAMILIES`, `ABOUT_THE_PERSON` or `DOCUMENTS`, or `mixed`.
         language: language of most turns.
         turns: questions and answers, oldest first.
         is_document: control tokens are typed in the only turn, and no `<sep>` need follow it.
@@ -92,11 +116,9 @@ def dialogues(seed: int, count: int) -> Iterator[Dialogue]:
 
 def _dialogue(rng: Random) -> Dialogue:
     lang: Language = "zh" if rng.random() < 0.55 else "en"
-    kind = rng.choices(
-        [*_ABOUT_THE_PERSON, "single", "mixed", "document"], [25, 6.5, 4.5, 2, 36, 20, 6]
-    )[0]
-    if kind in _ABOUT_THE_PERSON:
-        turns = _ABOUT_THE_PERSON[kind](rng, lang, filler)
+    kind = rng.choices([*_WEIGHTS], [*_WEIGHTS.values()])[0]
+    if kind in ABOUT_THE_PERSON:
+        turns = ABOUT_THE_PERSON[kind](rng, lang, filler)
     elif kind == "document":
         names = list(DOCUMENTS)
         kind = rng.choices(names, [DOCUMENTS[name][1] for name in names])[0]

@@ -26,7 +26,7 @@ def value_of(rng: Random, language: Language, attribute: str) -> Slots:
     value = _VALUES[attribute](rng, language)
     index = 0 if language == "zh" else 1
     animal = rng.choice(category("animal")[:24])[index]
-    table = "facts" if attribute == "fact" else "favorites"
+    table = {"fact": "facts", "relative": "relatives"}.get(attribute, "favorites")
     return {
         "value": value,
         "Value": capitalised(value),
@@ -37,10 +37,20 @@ def value_of(rng: Random, language: Language, attribute: str) -> Slots:
     }
 
 
+def is_typical(language: Language, attribute: str, value: str) -> bool:
+    """Whether somebody who hears nothing but the value knows what it is of: a number, a city."""
+    if attribute in ("age", "number", "birthday", "color", "hobby", "job"):
+        return True
+    people = read_json("people")
+    if attribute == "city":
+        return value in people["cities"][language]
+    return attribute in ("name", "friend", "relative") and value.split(" ")[0] in people["names"]
+
+
 def _thing(rng: Random, language: Language, table: str) -> str:
     """What something is told of: of a list, or any word, so that it must be copied too."""
     index = 0 if language == "zh" else 1
-    if rng.random() < 0.75:
+    if table == "relatives" or rng.random() < 0.75:
         return pair(rng.choice(read_json("people")[table]))[index]
     return rng.choice(vocabulary())[index]
 
@@ -149,6 +159,7 @@ def _favorite(rng: Random, language: Language) -> str:
 _VALUES: dict[str, Callable[[Random, Language], str]] = {
     "name": person,
     "friend": person,
+    "relative": person,
     "age": lambda rng, _: str(rng.randint(3, 99)),
     "city": _city,
     "color": _color,
