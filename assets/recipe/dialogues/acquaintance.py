@@ -124,7 +124,7 @@ def _put_right(rng: Random, language: Language, facts: list[Fact], *, is_at_once
     """One of `facts` corrected, which then is the last of them: the one just talked of."""
     at = rng.choice((len(facts) - 1, rng.randrange(len(facts))))
     old, is_last = facts.pop(at), at == len(facts)
-    turn, new = correct(rng, language, old, facts, is_latest=is_at_once and is_last)
+    turn, new = correct(rng, language, old, facts, is_at_once=is_at_once, is_latest=is_last)
     facts.append(new)
     return turn
 

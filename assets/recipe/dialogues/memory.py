@@ -43,7 +43,10 @@ class Filler(Protocol):
 
 def remembered(rng: Random, language: Language, filler: Filler) -> list[Turn]:
     """Things are told, time passes, things are asked."""
-    facts = [new_fact(rng, language, attribute) for attribute in _chosen_attributes(rng)]
+    facts = [
+        new_fact(rng, language, attribute, is_likely=rng.random() < 0.3)
+        for attribute in _chosen_attributes(rng)
+    ]
     turns: list[Turn] = []
     if len(facts) > 1 and rng.random() < _IN_ONE_BREATH_SHARE:
         turn, told = introduce(rng, language, facts)
@@ -203,7 +206,7 @@ def _corrected(rng: Random, language: Language, facts: list[Fact]) -> Turn:
     old = facts[at]
     if rng.random() < 0.6:
         others = facts[:at] + facts[at + 1 :]
-        turn, facts[at] = correct(rng, language, old, others, is_latest=False)
+        turn, facts[at] = correct(rng, language, old, others, is_at_once=False, is_latest=False)
         return turn
     # The animal and the kind of favourite stay what they were; their value is the new one.
     kept = {key: old.slots[key] for key in ("animal", "an_animal", "thing")}

@@ -73,8 +73,12 @@ def _replaced(rng: Random, text: str, pairs: Sequence[Sequence[str]]) -> str:
 
 
 def _mistyped_zh(rng: Random, text: str) -> str:
-    """A character of the same sound, as an input method offers it."""
-    return _replaced(rng, text, read_json("noise")["zh"]["misspelled"])
+    """A character of the same sound, as an input method offers it.
+
+    Not right behind a slot, where it would be taken for a part of a name: 我改名叫小明乐.
+    """
+    pairs = read_json("noise")["zh"]["misspelled"]
+    return _replaced(rng, text, [(old, new) for old, new in pairs if f"}}{old}" not in text])
 
 
 def mistyped(rng: Random, text: str) -> str:

@@ -17,7 +17,7 @@ from random import Random
 
 from assets.recipe.dialogues.grammar import capitalised
 from assets.recipe.dialogues.knowledge import Language, read_json
-from assets.recipe.dialogues.values import Slots, is_typical, value_of
+from assets.recipe.dialogues.values import Slots, is_typical, likely_value, value_of
 from assets.recipe.dialogues.wording import Turn, chosen_from, template_from, worded
 
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -63,10 +63,11 @@ class Fact:
         return self.slots["value"]
 
 
-def new_fact(rng: Random, language: Language, attribute: str) -> Fact:
-    """A fact with a value of its own, told in any way."""
+def new_fact(rng: Random, language: Language, attribute: str, *, is_likely: bool = True) -> Fact:
+    """A fact with a value of its own, told in any way; `is_likely` as for `value_of`."""
     ways = read_json("telling")[attribute][language]
-    return Fact(attribute, value_of(rng, language, attribute), rng.randrange(len(ways)))
+    slots = value_of(rng, language, attribute, is_likely=is_likely and rng.random() < 0.85)
+    return Fact(attribute, slots, rng.randrange(len(ways)))
 
 
 def restated(language: Language, fact: Fact) -> str:
@@ -110,7 +111,13 @@ def tell_aside(rng: Random, language: Language, fact: Fact) -> Turn:
 
 
 def correct(
-    rng: Random, language: Language, fact: Fact, others: Sequence[Fact], *, is_latest: bool
+    rng: Random,
+    language: Language,
+    fact: Fact,
+    others: Sequence[Fact],
+    *,
+    is_at_once: bool,
+    is_latest: bool,
 ) -> tuple[Turn, Fact]:
     """A fact put right, or changed by time.
 
@@ -119,7 +126,8 @@ def correct(
         language: language of the conversation.
         fact: what was told.
         others: what else was told; a value alone must not be able to mean one of these.
-        is_latest: `fact` was the last thing said, so that a value alone can only mean it.
+        is_at_once: nothing else was talked of since; else a number alone could mean a sum.
+        is_latest: `fact` was the last of what was told, so that a value alone can mean it.
 
     Returns:
         The turn, and the fact that holds from now on.
@@ -127,12 +135,13 @@ def correct(
     frames, way = read_json("telling_frames")[language], _way(language, fact)
     is_change = bool(way["changes"]) and rng.random() < _CHANGE_SHARE
     new = _other_value(rng, language, fact, is_change=is_change)
+    is_clear = is_at_once and (is_latest or _is_unmistakable(language, new, others))
     bare = way["bare"][0]
     if is_change:
         template = template_from(rng, way["changes"])
     elif rng.random() < _NAMES_THE_OLD_SHARE:
         template = rng.choice(frames["terse_old"]).replace("%", bare)
-    elif rng.random() < _TERSE_SHARE and (is_latest or _is_unmistakable(language, new, others)):
+    elif is_clear and rng.random() < _TERSE_SHARE:
         frame = template_from(rng, frames["terse"])
         bare = rng.choice(way["bare"]) if frame == frames["terse"][0] else bare
         template = frame.replace("%", bare)
@@ -177,12 +186,12 @@ def _way(language: Language, fact: Fact) -> dict:
 def _other_value(rng: Random, language: Language, fact: Fact, *, is_change: bool) -> Fact:
     """The same fact with another value; who is a year older is a year older."""
     kept = {key: fact.slots[key] for key in ("animal", "an_animal", "thing")}
-    slots = value_of(rng, language, fact.attribute)
+    slots = likely_value(rng, language, fact.attribute, kept)
     while slots["value"] == fact.value:
-        slots = value_of(rng, language, fact.attribute)
+        slots = likely_value(rng, language, fact.attribute, kept)
     if is_change and fact.attribute == "age":
         slots["value"] = str(int(fact.value) + 1)
-    return Fact(fact.attribute, slots | kept, fact.way)
+    return Fact(fact.attribute, slots, fact.way)
 
 
 def _is_unmistakable(language: Language, new: Fact, others: Sequence[Fact]) -> bool:
@@ -215,6 +224,8 @@ class _Sentence:
     def worded(self) -> str:
         """The message as somebody might type it."""
         opening, closing = (self._rng.choice(self._frames[at]) for at in ("openings", "closings"))
+        if len(self.facts) == 1 and self.facts[0].attribute != "name":
+            opening = ""
         text = self._text
         if not opening and text[0] != "{" and self._rng.random() < 0.6:
             text = capitalised(text)
