@@ -35,7 +35,10 @@ _ATTRIBUTES = {
 }
 _COMPANY = ("relative", "relative", "relative", "pet", "pet", "friend", "friend", "name")
 _PREFERENCES = frozenset({"like", "food", "color", "hobby", "favorite"})
-_DISTANCES, _DISTANCE_WEIGHTS = [0, 1, 2, 3, 5, 7, 10, 16], [38, 18, 13, 11, 8, 6, 4, 2]
+_DISTANCES, _DISTANCE_WEIGHTS = [0, 1, 2, 3, 5, 7, 10, 16], [40, 19, 13, 10, 7, 5, 4, 2]
+# Their values read the same in both languages, so they may be told in one and asked in the other.
+_IN_ANY_LANGUAGE = frozenset({"name", "age", "city", "friend", "number"})
+_OTHER_LANGUAGE_SHARE = 0.05
 
 
 def introductions(rng: Random, language: Language, filler: Filler) -> list[Turn]:
@@ -113,7 +116,8 @@ def _different(rng: Random, language: Language, count: int) -> list[Fact]:
 
 
 def _single(rng: Random, language: Language, fact: Fact, *, aside: float = 0.25) -> Turn:
-    """One fact, by the way or for its own sake."""
+    """One fact, by the way or for its own sake, now and then in the other language."""
+    language = _perhaps_other(rng, language, fact.attribute)
     if rng.random() < aside:
         return tell_aside(rng, language, fact)
     turn, _ = introduce(rng, language, [fact], is_corrected=False)
@@ -170,8 +174,15 @@ def _ask(
     if attribute == "hobby" and is_told and told.isdisjoint({"like", "food"}):
         # `I like chess` also answers `What do I like?`
         attribute = rng.choice(("hobby", "hobby", "like"))
+    language = _perhaps_other(rng, language, attribute)
     is_named = "pet" in told and (not is_told or sum(f.attribute == "pet" for f in facts) > 1)
     return ask_about(rng, language, attribute, fact.slots, is_told=is_told, is_named=is_named)
+
+
+def _perhaps_other(rng: Random, language: Language, attribute: str) -> Language:
+    if attribute in _IN_ANY_LANGUAGE and rng.random() < _OTHER_LANGUAGE_SHARE:
+        return "en" if language == "zh" else "zh"
+    return language
 
 
 def _untold(rng: Random, facts: Sequence[Fact]) -> list[str]:

@@ -70,19 +70,29 @@ def remembered(rng: Random, language: Language, filler: Filler) -> list[Turn]:
 
 
 def results(rng: Random, language: Language, filler: Filler) -> list[Turn]:
-    """A sum, other talk, and the question what came out; sometimes without any sum."""
+    """A sum, other talk, and the question what came out; sometimes without any sum.
+
+    Something told among it, such as an age, must not be taken for the result.
+    """
     entry = wordings("last_result", language)
     is_told = rng.random() < 0.75
     turns, result = [], 0
     for _ in range(rng.choice((1, 1, 2)) if is_told else 0):
         turn, result = one_sum(rng, language)
         turns.append(turn)
+    about: list[Turn] = []
+    if is_told and rng.random() < 0.3:
+        attribute = rng.choice(("name", "age", "age", "city", "hobby"))
+        statement, (fact,) = introduce(rng, language, [new_fact(rng, language, attribute)])
+        turns.insert(rng.randint(0, len(turns)), statement)
+        about.append(ask_about(rng, language, attribute, fact.slots, is_told=True))
     turns += filler(
         rng, language, rng.choices([0, 1, 2, 3, 6, 12], [40, 22, 14, 12, 7, 5])[0], calm=True
     )
     question = worded(rng, language, ask_template(rng, language, entry))
     answer = rng.choice(entry["answers" if is_told else "unknown"]).format(result=result)
-    return [*turns, Turn(question, answer)]
+    questions = [Turn(question, answer), *about]
+    return turns + rng.sample(questions, len(questions))
 
 
 def forgotten(rng: Random, language: Language, filler: Filler) -> list[Turn]:

@@ -17,6 +17,7 @@ from assets.recipe.dialogues import (
     talk,
     writing,
 )
+from assets.recipe.dialogues.held_out import asks_held_out
 from assets.recipe.dialogues.knowledge import Language
 from assets.recipe.dialogues.wording import Turn
 
@@ -24,9 +25,9 @@ Family = Callable[[Random, Language], list[Turn]]
 
 # Weights are relative; they follow what visitors ask first, not the size of the tables.
 FAMILIES: dict[str, tuple[Family, float]] = {
-    "greetings": (talk.greetings, 7),
+    "greetings": (talk.greetings, 8.5),
     "identity": (talk.identity, 13),
-    "small_talk": (talk.small_talk, 11),
+    "small_talk": (talk.small_talk, 14),
     "questions": (facts.questions, 9),
     "definitions": (facts.definitions, 15),
     "word_meanings": (facts.word_meanings, 2),
@@ -70,16 +71,16 @@ ABOUT_THE_PERSON: dict[str, Callable[[Random, Language, memory.Filler], list[Tur
     "company": acquaintance.company,
 }
 _WEIGHTS = {
-    "memory": 19,
-    "forgetting": 6.5,
+    "memory": 16,
+    "forgetting": 7,
     "contrast": 4.5,
-    "results": 2,
+    "results": 2.4,
     "introductions": 8,
-    "corrections": 9,
-    "company": 5,
+    "corrections": 7.5,
+    "company": 4.5,
     "single": 38,
-    "mixed": 20,
-    "document": 6,
+    "mixed": 21.5,
+    "document": 6.5,
 }
 DOCUMENTS: dict[str, tuple[Family, float]] = {
     "infill": (documents.infills, 5),
@@ -108,10 +109,13 @@ class Dialogue:
 
 
 def dialogues(seed: int, count: int) -> Iterator[Dialogue]:
-    """`count` dialogues, the same for the same seed."""
+    """`count` dialogues, the same for the same seed, none of which asks what is held out."""
     rng = Random(seed)
     for _ in range(count):
-        yield _dialogue(rng)
+        dialogue = _dialogue(rng)
+        while asks_held_out(dialogue.turns):
+            dialogue = _dialogue(rng)
+        yield dialogue
 
 
 def _dialogue(rng: Random) -> Dialogue:
