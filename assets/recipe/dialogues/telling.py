@@ -66,7 +66,7 @@ class Fact:
 def new_fact(rng: Random, language: Language, attribute: str, *, is_likely: bool = True) -> Fact:
     """A fact with a value of its own, told in any way; `is_likely` as for `value_of`."""
     ways = read_json("telling")[attribute][language]
-    slots = value_of(rng, language, attribute, is_likely=is_likely and rng.random() < 0.85)
+    slots = value_of(rng, language, attribute, is_likely=is_likely)
     return Fact(attribute, slots, rng.randrange(len(ways)))
 
 

@@ -234,7 +234,9 @@ _TYPES: dict[str, Callable[[Random, Language], str]] = {
 _LIKELY_VALUES: dict[str, Callable[[Random, Language], str]] = {
     "age": _likely_age,
     "food": _from_people("dishes"),
-    "like": _from_people("liked"),
+    "like": lambda rng, language: rng.choice(
+        read_json("people")[rng.choice(("liked", "liked", "dishes"))][language]
+    ),
 }
 _VALUES: dict[str, Callable[[Random, Language], str]] = {
     "name": person,
