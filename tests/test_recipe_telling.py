@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from assets.recipe.dialogues.grammar import ordinal
 from assets.recipe.dialogues.knowledge import Language, read_json
 from assets.recipe.dialogues.memory import results
 from assets.recipe.dialogues.mixer import ABOUT_THE_PERSON
@@ -133,6 +134,23 @@ def test_things_told_by_the_way_are_told() -> None:
             assert fact.value in turn.assistant
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_yes_is_said_only_to_what_was_told(language: Language) -> None:
+    rng, said = Random(9), {"yes": 0, "no": 0}
+    frames = read_json("telling_frames")[language]
+    for _ in range(4000):
+        turns = ABOUT_THE_PERSON["company"](rng, language, silence)
+        for index, turn in enumerate(turns):
+            for kind in said:
+                start = frames[kind].removesuffix("{answer}")
+                if turn.assistant.startswith(start):
+                    said[kind] += 1
+                    value = re.split(r" is |叫", turn.assistant.rstrip(".。"))[-1]
+                    assert any(value in told.user for told in turns[:index])
+                    assert (value in turn.user) is (kind == "yes")
+    assert min(said.values()) > 20
+
+
 def test_an_age_among_sums_is_not_the_last_result() -> None:
     rng, seen = Random(8), 0
     for _ in range(600):
@@ -140,3 +158,9 @@ def test_an_age_among_sums_is_not_the_last_result() -> None:
         ages = [turn for turn in turns if turn.assistant.startswith("You are ")]
         seen += len(ages)
     assert seen > 20
+
+
+def test_places_in_an_order_are_spelt_right() -> None:
+    wanted = "1st 2nd 3rd 4th 11th 12th 13th 21st 22nd 23rd 28th 111th 101st"
+    numbers = (1, 2, 3, 4, 11, 12, 13, 21, 22, 23, 28, 111, 101)
+    assert [ordinal(number) for number in numbers] == wanted.split()

@@ -9,10 +9,11 @@ like what was told is asked that was not, and then the answer is that it was not
 from collections.abc import Sequence
 from random import Random
 
+from assets.recipe.dialogues.grammar import capitalised
 from assets.recipe.dialogues.knowledge import Language, read_json
 from assets.recipe.dialogues.memory import Filler, ask_about, both, everything
 from assets.recipe.dialogues.telling import Fact, correct, introduce, new_fact, tell_aside
-from assets.recipe.dialogues.wording import Turn
+from assets.recipe.dialogues.wording import Turn, chosen_from, template_from, worded
 
 # What people tell of themselves, the usual first.
 _ATTRIBUTES = {
@@ -156,6 +157,12 @@ def _questions(
         if fact.key not in {other.key for other in facts}:
             question = _ask(rng, language, fact, facts, is_told=False)
             questions.insert(rng.randint(0, len(questions)), question)
+    if 2 <= len(asked) <= 3 and rng.random() < 0.18:
+        together = _asked_together(rng, language, asked, facts)
+        if together:
+            return [together]
+    if rng.random() < 0.06:
+        questions.extend(_confirmation(rng, language, facts))
     if len(questions) == 2 and rng.random() < 0.2:
         return [both(rng, language, *questions)]
     turns: list[Turn] = []
@@ -177,6 +184,62 @@ def _ask(
     language = _perhaps_other(rng, language, attribute)
     is_named = "pet" in told and (not is_told or sum(f.attribute == "pet" for f in facts) > 1)
     return ask_about(rng, language, attribute, fact.slots, is_told=is_told, is_named=is_named)
+
+
+def _asked_together(
+    rng: Random, language: Language, asked: Sequence[Fact], facts: Sequence[Fact]
+) -> Turn | None:
+    """`My name, age and city, please`; now and then one of these was not told."""
+    frames = read_json("telling_frames")[language]
+    told = {fact.attribute for fact in facts}
+    wanted = [(fact, True) for fact in asked if fact.attribute in frames["nouns"]]
+    untold = [key for key in ("name", "age", "city", "job", "birthday") if key not in told]
+    if untold and rng.random() < 0.3:
+        wanted.append((new_fact(rng, language, rng.choice(untold)), False))
+    if len(wanted) < 2:
+        return None
+    rng.shuffle(wanted)
+    # `My name and my cat's name`; the other way round the second would be the cat's too.
+    wanted.sort(key=lambda one: one[0].attribute in ("pet", "friend", "relative"))
+    nouns = [frames["nouns"][fact.attribute].format(**fact.slots) for fact, _ in wanted]
+    last = rng.choice(frames["noun_separators"]) + nouns.pop()
+    template = template_from(rng, frames["noun_asks"])
+    answers = [
+        ask_about(rng, language, fact.attribute, fact.slots, is_told=is_told, is_named=True)
+        for fact, is_told in wanted
+    ]
+    return Turn(
+        worded(rng, language, template, nouns=frames["noun_comma"].join(nouns) + last),
+        ("" if language == "zh" else " ").join(answer.assistant for answer in answers),
+    )
+
+
+def _confirmation(rng: Random, language: Language, facts: Sequence[Fact]) -> list[Turn]:
+    """`Is my name Ann?`: yes, or what it is, or that it was not told; nothing if nothing fits."""
+    frames = read_json("telling_frames")[language]
+    told = [fact for fact in facts if fact.attribute in frames["confirmations"]]
+    names = {fact.attribute for fact in told}
+    untold = [key for key in ("name", "age", "city", "job") if key not in names]
+    if untold and rng.random() < 0.25:
+        fact, is_told = new_fact(rng, language, rng.choice(untold)), False
+    elif told:
+        fact, is_told = rng.choice(told), True
+    else:
+        return []
+    is_right = is_told and rng.random() < 0.5
+    guess = fact if is_right else new_fact(rng, language, fact.attribute)
+    kept = {key: fact.slots[key] for key in ("animal", "an_animal", "thing")}
+    question = chosen_from(rng, template_from(rng, frames["confirmations"][fact.attribute]))
+    answer = ask_about(
+        rng, language, fact.attribute, fact.slots, is_told=is_told, is_named=True
+    ).assistant
+    if is_told:
+        key = "yes" if guess.value == fact.value else "no"
+        answer = frames[key].format(answer=answer)
+    # No slips of the finger: without its `is` or 吗 it would tell and not ask.
+    question = question if rng.random() < 0.5 else capitalised(question)
+    ending = rng.choice(("？", "?", "") if language == "zh" else ("?", "?", ""))
+    return [Turn(question.format(**guess.slots | kept) + ending, answer)]
 
 
 def _perhaps_other(rng: Random, language: Language, attribute: str) -> Language:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from random import Random
 
-from assets.recipe.dialogues.grammar import capitalised, plural, with_article
+from assets.recipe.dialogues.grammar import capitalised, ordinal, plural, with_article
 from assets.recipe.dialogues.knowledge import (
     Language,
     category,
@@ -186,7 +186,9 @@ def _birthday(rng: Random, language: Language) -> str:
     if language == "zh":
         return f"{month + 1}月{day}{rng.choice('日日号')}"
     name = category("month")[month][1]
-    return rng.choice((f"{name} {day}", f"{name} {day}", f"{day} {name}", f"the {day}th of {name}"))
+    return rng.choice(
+        (f"{name} {day}", f"{name} {day}", f"{day} {name}", f"the {ordinal(day)} of {name}")
+    )
 
 
 def _code_word(rng: Random, language: Language) -> str:
