@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -11,8 +12,10 @@ from random import Random
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from assets.recipe.dialogues.mixer import DOCUMENTS, FAMILIES, dialogues
+from assets.recipe import recipe as recipe_steps
+from assets.recipe.dialogues.mixer import ABOUT_THE_PERSON, DOCUMENTS, FAMILIES, dialogues
 from assets.recipe.dialogues.people import person
 from assets.recipe.dialogues.sums import worked
 from assets.recipe.dialogues.wording import Turn, chosen_from, worded
@@ -77,7 +80,7 @@ def test_one_seed_makes_the_same_dialogues_and_another_makes_others() -> None:
 
 def test_every_family_occurs_in_both_languages() -> None:
     made = {(dialogue.family, dialogue.language) for dialogue in dialogues(1, 20_000)}
-    wanted = {*FAMILIES, *DOCUMENTS, "memory", "forgetting", "contrast", "results", "mixed"}
+    wanted = {*FAMILIES, *DOCUMENTS, *ABOUT_THE_PERSON, "mixed"}
     assert made == {(family, language) for family in wanted for language in ("zh", "en")}
 
 
@@ -111,7 +114,8 @@ def test_a_name_is_only_answered_if_it_was_told() -> None:
                 r"(?:你叫|Your name is )(.+?)(?:。|\.(?: |$))", turn.assistant, re.DOTALL
             )
             if match and not turn.assistant.endswith("？"):
-                assert any(match[1] in earlier.user for earlier in dialogue.turns[:index])
+                # It may be told and asked in one message.
+                assert any(match[1] in told.user for told in dialogue.turns[: index + 1])
 
 
 def test_names_are_of_all_characters_and_letters() -> None:
@@ -238,6 +242,9 @@ def test_the_list_by_another_hand_is_long_and_its_checks_can_fail() -> None:
         ("你叫王强。", True),
         ("Your name is Harold.", True),
         ("You are 41 years old.", True),
+        ("Your little sister's name is Ida.", True),
+        ("你姐姐叫米娅。", True),
+        ("你还没有告诉我你姐姐叫什么。", False),
         ("你还没有告诉我你喜欢什么颜色。", False),
         ("You have not told me what you like yet.", False),
         ("法国的首都是巴黎。", False),
@@ -378,6 +385,16 @@ def test_the_whole_recipe_runs_and_exports_a_model_that_the_demo_loads(tmp_path:
     loaded = load_checkpoint(str(folder), device_map="cpu", report=lambda _: None)
     assert loaded.context_length == 2048
     assert loaded.model.config.eos_token_id == loaded.tokenizer.eod_token_id
+
+    # A training that goes on from these weights and learns nothing leaves them as they are.
+    more = tmp_path / "more"
+    more.mkdir()
+    shutil.copyfile(run / "tokenizer.model", more / "tokenizer.model")
+    paths = [f"--out={more}", f"--work={tmp_path / 'work'}", f"--from={run}"]
+    recipe_steps.main(["train", *paths, *toy, "--learning-rate=0", "--seed=2"])
+    before, after = (load_file(path / "model.safetensors") for path in (run, more))
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 def test_the_demo_never_imports_the_recipe() -> None:

@@ -30,8 +30,8 @@ REPORTS = {"evaluation.json": (ITEMS, NOT_TOLD), "evaluation_others.json": (OTHE
 _PYTHON_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 # "You are called Ann" when nobody said so: what the 'not told' conversations must never hold.
 _CLAIM = re.compile(
-    r"(你|您)(叫|的名字|的\w+是|是一名|今年\d|喜欢|说过)|它叫|数字是|^是“"
-    r"|\byour? (name|\w+('s name)?) is\b|\byou (are|like|said)\b"
+    r"(你|您)(\w{0,8}叫|的名字|的\w+是|是一名|今年\d|喜欢|说过)|它叫|数字是|^是“"
+    r"|\byour? [\w ]+?('s name)? is\b|\byou (are|like|said)\b"
     r"|\bit is called\b|\bthe (word|number) is\b",
     re.IGNORECASE,
 )

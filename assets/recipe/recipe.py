@@ -69,7 +69,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--dialogues", type=int, default=1_300_000, help="dialogues to train on")
-    parser.add_argument("--start", type=Path, help="train on from the weights in this folder")
+    parser.add_argument(
+        "--from",
+        "--start",
+        dest="start",
+        metavar="FOLDER",
+        type=Path,
+        help="train on from the weights in this folder, not from fresh ones",
+    )
     parser.add_argument(
         "--learning-rate", type=float, default=2e-3, help="the peak of the learning rate"
     )

@@ -77,6 +77,12 @@ def capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def ordinal(number: int) -> str:
+    """`1st`, `2nd`, `11th`, `22nd`: a positive number as a place in an order."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10)
+    return f"{number}{ending or 'th'}"
+
+
 def chinese_numeral(number: int) -> str:
     """An integer of -999 to 999 in Chinese characters: 105 is 一百零五."""
     if number < 0:

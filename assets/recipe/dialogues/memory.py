@@ -7,12 +7,13 @@ when the turn that told it has fallen out of the context. A contrast asks for bo
 person's and the model's, so that one is not taken for the other.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Protocol
 
 from assets.recipe.dialogues.knowledge import Language, read_json, wordings
 from assets.recipe.dialogues.numbers import one_sum
+from assets.recipe.dialogues.telling import Fact, correct, introduce, listed, new_fact
 from assets.recipe.dialogues.values import Slots, value_of
 from assets.recipe.dialogues.wording import (
     Turn,
@@ -28,10 +29,8 @@ _RENAME_SHARE, _CORRECTION_SHARE = 0.22, 0.16
 _IN_ONE_BREATH_SHARE, _ASKS_AT_ONCE_SHARE = 0.22, 0.07
 _DISTANCES = [0, 1, 2, 3, 5, 8, 12, 18, 30, 50]
 _DISTANCE_WEIGHTS = [28, 17, 13, 11, 10, 8, 7, 3.5, 1.7, 0.8]
-_SEPARATORS: dict[Language, tuple[str, ...]] = {
-    "zh": ("，", "，", "。", " ", ",", "，还有，", "，另外"),
-    "en": (", ", " and ", ". ", ", and ", "; ", " "),
-}
+_PREFERENCES = frozenset({"like", "food", "color", "hobby"})
+_ANY_PET: dict[Language, str] = {"zh": "宠物", "en": "pet"}
 
 
 class Filler(Protocol):
@@ -44,39 +43,56 @@ class Filler(Protocol):
 
 def remembered(rng: Random, language: Language, filler: Filler) -> list[Turn]:
     """Things are told, time passes, things are asked."""
-    told = {attribute: value_of(rng, language, attribute) for attribute in _chosen_attributes(rng)}
+    facts = [
+        new_fact(rng, language, attribute, is_likely=rng.random() < 0.3)
+        for attribute in _chosen_attributes(rng)
+    ]
     turns: list[Turn] = []
-    if len(told) > 1 and rng.random() < _IN_ONE_BREATH_SHARE:
-        turns.append(_tell_all(rng, language, told))
+    if len(facts) > 1 and rng.random() < _IN_ONE_BREATH_SHARE:
+        turn, told = introduce(rng, language, facts)
+        facts = list(told)
+        turns.append(turn)
     else:
-        for attribute, slots in told.items():
-            turns.append(_tell(rng, language, attribute, slots))
+        for fact in facts:
+            turns.append(_tell(rng, language, fact.attribute, fact.slots))
             if rng.random() < _ASKS_AT_ONCE_SHARE:
                 turns[-1] = _and_asks(rng, language, turns[-1], filler)
             if rng.random() < 0.5:
                 turns += filler(rng, language, rng.choice([0, 1, 1, 2]))
-    if "name" in told and rng.random() < _RENAME_SHARE:
-        turns.append(_rename(rng, language, told))
+    names = [at for at, fact in enumerate(facts) if fact.attribute == "name"]
+    if names and rng.random() < _RENAME_SHARE:
+        turn, facts[names[0]] = _rename(rng, language, facts[names[0]])
+        turns.append(turn)
     elif rng.random() < _CORRECTION_SHARE:
-        turns.append(_corrected(rng, language, told))
+        turns.append(_corrected(rng, language, facts))
     turns += filler(rng, language, rng.choices(_DISTANCES, _DISTANCE_WEIGHTS)[0])
-    return turns + list(_questions(rng, language, told, filler))
+    return turns + list(_questions(rng, language, facts, filler))
 
 
 def results(rng: Random, language: Language, filler: Filler) -> list[Turn]:
-    """A sum, other talk, and the question what came out; sometimes without any sum."""
+    """A sum, other talk, and the question what came out; sometimes without any sum.
+
+    Something told among it, such as an age, must not be taken for the result.
+    """
     entry = wordings("last_result", language)
     is_told = rng.random() < 0.75
     turns, result = [], 0
     for _ in range(rng.choice((1, 1, 2)) if is_told else 0):
         turn, result = one_sum(rng, language)
         turns.append(turn)
+    about: list[Turn] = []
+    if is_told and rng.random() < 0.3:
+        attribute = rng.choice(("name", "age", "age", "city", "hobby"))
+        statement, (fact,) = introduce(rng, language, [new_fact(rng, language, attribute)])
+        turns.insert(rng.randint(0, len(turns)), statement)
+        about.append(ask_about(rng, language, attribute, fact.slots, is_told=True))
     turns += filler(
         rng, language, rng.choices([0, 1, 2, 3, 6, 12], [40, 22, 14, 12, 7, 5])[0], calm=True
     )
     question = worded(rng, language, ask_template(rng, language, entry))
     answer = rng.choice(entry["answers" if is_told else "unknown"]).format(result=result)
-    return [*turns, Turn(question, answer)]
+    questions = [Turn(question, answer), *about]
+    return turns + rng.sample(questions, len(questions))
 
 
 def forgotten(rng: Random, language: Language, filler: Filler) -> list[Turn]:
@@ -94,7 +110,7 @@ def forgotten(rng: Random, language: Language, filler: Filler) -> list[Turn]:
             ),
         ]
     slots = value_of(rng, language, attribute)
-    return [*turns, _ask(rng, language, attribute, slots, is_told=False)]
+    return [*turns, ask_about(rng, language, attribute, slots, is_told=False)]
 
 
 def contrasted(rng: Random, language: Language, filler: Filler) -> list[Turn]:
@@ -119,7 +135,7 @@ def contrasted(rng: Random, language: Language, filler: Filler) -> list[Turn]:
 def _own_name(
     rng: Random, language: Language, slots: Slots, *, is_told: bool, is_follow_up: bool
 ) -> Turn:
-    turn = _ask(rng, language, "name", slots, is_told=is_told)
+    turn = ask_about(rng, language, "name", slots, is_told=is_told)
     return exchange(rng, language, "and_me", answer=turn.assistant) if is_follow_up else turn
 
 
@@ -147,30 +163,9 @@ def _chosen_attributes(rng: Random) -> list[str]:
 
 def _tell(rng: Random, language: Language, attribute: str, slots: Slots) -> Turn:
     entry = read_json("memory")[attribute][language]
-    statement = worded(rng, language, template_from(rng, entry["tells"]), exact=True, **slots)
+    template = template_from(rng, entry["tells"])
+    statement = worded(rng, language, template, exact=True, is_statement=True, **slots)
     return Turn(statement, rng.choice(entry["acknowledgements"]).format(**slots))
-
-
-def _tell_all(rng: Random, language: Language, told: dict[str, Slots]) -> Turn:
-    """Two to four things in one breath: `I am Ann, 12 years old and I live in Oslo`."""
-    parts = [
-        chosen_from(rng, template_from(rng, read_json("memory")[attribute][language]["tells"]))
-        .rstrip("。.!！，,")
-        .format(**slots)
-        for attribute, slots in told.items()
-    ]
-    statement = parts[0]
-    for part in parts[1:]:
-        statement += rng.choice(_SEPARATORS[language]) + part
-    if "name" in told:
-        name = told["name"]["value"]
-        answer = {
-            "zh": f"你好，{name}！我都记住了。",
-            "en": f"Nice to meet you, {name}! I will remember all of that.",
-        }
-    else:
-        answer = {"zh": "好的，我都记住了。", "en": "Okay, I will remember all of that."}
-    return Turn(statement, answer[language])
 
 
 def _and_asks(rng: Random, language: Language, told: Turn, filler: Filler) -> Turn:
@@ -180,38 +175,60 @@ def _and_asks(rng: Random, language: Language, told: Turn, filler: Filler) -> Tu
     return Turn(told.user.rstrip("。.!！~") + separator + other.user, other.assistant)
 
 
-def _ask(rng: Random, language: Language, attribute: str, slots: Slots, *, is_told: bool) -> Turn:
+def ask_about(
+    rng: Random,
+    language: Language,
+    attribute: str,
+    slots: Slots,
+    *,
+    is_told: bool,
+    is_named: bool = False,
+) -> Turn:
+    """One question about the person, with the answer, or with `you have not told me`.
+
+    Args:
+        rng: source of every choice.
+        language: language of both.
+        attribute: what is asked; a key of `memory.json`.
+        slots: the value, and what it is of.
+        is_told: it was told.
+        is_named: several animals are talked of, so the question must say which one it means.
+    """
     entry = read_json("memory")[attribute][language]
+    template = ask_template(rng, language, entry)
+    while is_named and attribute == "pet" and "{animal}" not in template:
+        template = ask_template(rng, language, entry)
+    if attribute == "pet" and not is_told and "{animal}" not in template:
+        slots = slots | {"animal": _ANY_PET[language]}
     answer = rng.choice(entry["answers" if is_told else "unknown"])
-    question = worded(rng, language, ask_template(rng, language, entry), **slots)
-    return Turn(question, answer.format(**slots))
+    return Turn(worded(rng, language, template, **slots), answer.format(**slots))
 
 
-def _rename(rng: Random, language: Language, told: dict[str, Slots]) -> Turn:
-    slots = value_of(rng, language, "name") | {"old": told["name"]["value"]}
-    told["name"] = slots
-    return _tell(rng, language, "new_name", slots)
+def _rename(rng: Random, language: Language, fact: Fact) -> tuple[Turn, Fact]:
+    slots = value_of(rng, language, "name")
+    turn = _tell(rng, language, "new_name", slots | {"old": fact.value})
+    return turn, Fact("name", slots)
 
 
-def _corrected(rng: Random, language: Language, told: dict[str, Slots]) -> Turn:
+def _corrected(rng: Random, language: Language, facts: list[Fact]) -> Turn:
     """One of the things told anew, with or without a word that it is a correction."""
-    attribute = rng.choice(list(told))
-    old = told[attribute]
+    at = rng.randrange(len(facts))
+    old = facts[at]
+    if rng.random() < 0.6:
+        others = facts[:at] + facts[at + 1 :]
+        turn, facts[at] = correct(rng, language, old, others, is_at_once=False, is_latest=False)
+        return turn
     # The animal and the kind of favourite stay what they were; their value is the new one.
-    kept = {key: old[key] for key in ("animal", "an_animal", "thing")}
-    told[attribute] = value_of(rng, language, attribute) | kept
-    entry = read_json("memory")[attribute][language]
-    tell = template_from(rng, entry["tells"])
-    frame = template_from(rng, wordings("correction", language)["asks"])
-    if rng.random() < 0.8:
-        tell = frame.replace("%", tell)
-    statement = worded(rng, language, tell, exact=True, **told[attribute])
-    return Turn(statement, rng.choice(entry["acknowledgements"]).format(**told[attribute]))
+    kept = {key: old.slots[key] for key in ("animal", "an_animal", "thing")}
+    slots = value_of(rng, language, old.attribute) | kept
+    facts[at] = Fact(old.attribute, slots, old.way)
+    return _tell(rng, language, old.attribute, slots)
 
 
 def _questions(
-    rng: Random, language: Language, told: dict[str, Slots], filler: Filler
+    rng: Random, language: Language, facts: list[Fact], filler: Filler
 ) -> Iterator[Turn]:
+    told = {fact.attribute: fact.slots for fact in facts}
     asked = list(told)
     if rng.random() < 0.35:
         asked.append(
@@ -221,17 +238,17 @@ def _questions(
         asked.append("name")
     rng.shuffle(asked)
     if rng.random() < 0.06:
-        yield _everything(rng, language, told)
+        yield everything(rng, language, facts)
     asked = list(dict.fromkeys(asked[: rng.choice([1, 1, 2, 3])]))
-    if {"like", "food", "color", "hobby"} & told.keys():
+    if _PREFERENCES & told.keys():
         # What was liked could answer these as well, so they are asked only when they were told.
         asked = [
             attribute
             for attribute in asked
-            if attribute in told or attribute not in ("like", "food", "color", "hobby", "favorite")
+            if attribute in told or attribute not in _PREFERENCES | {"favorite"}
         ]
     answers = [
-        _ask(
+        ask_about(
             rng,
             language,
             attribute,
@@ -241,7 +258,7 @@ def _questions(
         for attribute in asked
     ]
     if len(answers) == 2 and rng.random() < 0.25:
-        yield _both(rng, language, *answers)
+        yield both(rng, language, *answers)
         return
     for turn in answers:
         yield turn
@@ -249,7 +266,8 @@ def _questions(
             yield from filler(rng, language, 1)
 
 
-def _both(rng: Random, language: Language, first: Turn, second: Turn) -> Turn:
+def both(rng: Random, language: Language, first: Turn, second: Turn) -> Turn:
+    """Two questions in one message, answered one after the other."""
     space = "" if language == "zh" else " "
     questions = {
         "first": first.user.rstrip("？?。.!！~"),
@@ -260,10 +278,6 @@ def _both(rng: Random, language: Language, first: Turn, second: Turn) -> Turn:
     return Turn(question, first.assistant + space + second.assistant)
 
 
-def _everything(rng: Random, language: Language, told: dict[str, Slots]) -> Turn:
-    answers = (
-        read_json("memory")[attribute][language]["answers"][0].format(**slots)
-        for attribute, slots in told.items()
-    )
-    text = ("" if language == "zh" else " ").join(answers)
-    return exchange(rng, language, "all_facts", answers=text)
+def everything(rng: Random, language: Language, facts: Sequence[Fact]) -> Turn:
+    """`What do you know about me?`"""
+    return exchange(rng, language, "all_facts", answers=listed(language, facts))

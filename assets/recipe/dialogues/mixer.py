@@ -7,7 +7,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 
-from assets.recipe.dialogues import documents, facts, language, memory, numbers, talk, writing
+from assets.recipe.dialogues import (
+    acquaintance,
+    documents,
+    facts,
+    language,
+    memory,
+    numbers,
+    talk,
+    writing,
+)
+from assets.recipe.dialogues.held_out import asks_held_out
 from assets.recipe.dialogues.knowledge import Language
 from assets.recipe.dialogues.wording import Turn
 
@@ -15,9 +25,9 @@ Family = Callable[[Random, Language], list[Turn]]
 
 # Weights are relative; they follow what visitors ask first, not the size of the tables.
 FAMILIES: dict[str, tuple[Family, float]] = {
-    "greetings": (talk.greetings, 7),
+    "greetings": (talk.greetings, 8.5),
     "identity": (talk.identity, 13),
-    "small_talk": (talk.small_talk, 11),
+    "small_talk": (talk.small_talk, 14),
     "questions": (facts.questions, 9),
     "definitions": (facts.definitions, 15),
     "word_meanings": (facts.word_meanings, 2),
@@ -51,11 +61,26 @@ FAMILIES: dict[str, tuple[Family, float]] = {
     "unknown": (talk.unknown, 15),
     "gibberish": (talk.gibberish, 0.5),
 }
-_ABOUT_THE_PERSON: dict[str, Callable[[Random, Language, memory.Filler], list[Turn]]] = {
+ABOUT_THE_PERSON: dict[str, Callable[[Random, Language, memory.Filler], list[Turn]]] = {
     "memory": memory.remembered,
     "forgetting": memory.forgotten,
     "contrast": memory.contrasted,
     "results": memory.results,
+    "introductions": acquaintance.introductions,
+    "corrections": acquaintance.corrections,
+    "company": acquaintance.company,
+}
+_WEIGHTS = {
+    "memory": 16,
+    "forgetting": 7,
+    "contrast": 4.5,
+    "results": 2.4,
+    "introductions": 8,
+    "corrections": 7.5,
+    "company": 4.5,
+    "single": 38,
+    "mixed": 21.5,
+    "document": 6.5,
 }
 DOCUMENTS: dict[str, tuple[Family, float]] = {
     "infill": (documents.infills, 5),
@@ -71,7 +96,7 @@ class Dialogue:
     """A whole conversation.
 
     Attributes:
-        family: name of the family, `memory`, `forgetting`, `contrast`, `results` or `mixed`.
+        family: a key of `FAMILIES`, `ABOUT_THE_PERSON` or `DOCUMENTS`, or `mixed`.
         language: language of most turns.
         turns: questions and answers, oldest first.
         is_document: control tokens are typed in the only turn, and no `<sep>` need follow it.
@@ -84,19 +109,20 @@ class Dialogue:
 
 
 def dialogues(seed: int, count: int) -> Iterator[Dialogue]:
-    """`count` dialogues, the same for the same seed."""
+    """`count` dialogues, the same for the same seed, none of which asks what is held out."""
     rng = Random(seed)
     for _ in range(count):
-        yield _dialogue(rng)
+        dialogue = _dialogue(rng)
+        while asks_held_out(dialogue.turns):
+            dialogue = _dialogue(rng)
+        yield dialogue
 
 
 def _dialogue(rng: Random) -> Dialogue:
     lang: Language = "zh" if rng.random() < 0.55 else "en"
-    kind = rng.choices(
-        [*_ABOUT_THE_PERSON, "single", "mixed", "document"], [25, 6.5, 4.5, 2, 36, 20, 6]
-    )[0]
-    if kind in _ABOUT_THE_PERSON:
-        turns = _ABOUT_THE_PERSON[kind](rng, lang, filler)
+    kind = rng.choices([*_WEIGHTS], [*_WEIGHTS.values()])[0]
+    if kind in ABOUT_THE_PERSON:
+        turns = ABOUT_THE_PERSON[kind](rng, lang, filler)
     elif kind == "document":
         names = list(DOCUMENTS)
         kind = rng.choices(names, [DOCUMENTS[name][1] for name in names])[0]

@@ -23,12 +23,17 @@ _NEIGHBOURS = {
 }
 
 
-def with_noise(rng: Random, language: Language, text: str, *, is_question: bool) -> str:
+def with_noise(
+    rng: Random, language: Language, text: str, *, is_question: bool, is_statement: bool = False
+) -> str:
     """`text` with none to three of the things that happen to a typed sentence."""
     for _ in range(rng.choices(_COUNTS, _COUNT_WEIGHTS)[0]):
         kind = rng.choices(("open", "close", "casual", "typo", "marks"), (30, 13, 27, 22, 8))[0]
         noise = read_json("noise")[language]
-        if kind == "open":
+        if is_statement and kind in ("open", "close"):
+            if kind == "open" and not text.startswith(_OPENED):
+                text = rng.choice(noise["statement_prefixes"]) + text
+        elif kind == "open":
             text = _opened(rng, language, text, noise, is_question=is_question)
         elif kind == "close":
             text = _closed(rng, text, noise)
@@ -68,8 +73,12 @@ def _replaced(rng: Random, text: str, pairs: Sequence[Sequence[str]]) -> str:
 
 
 def _mistyped_zh(rng: Random, text: str) -> str:
-    """A character of the same sound, as an input method offers it."""
-    return _replaced(rng, text, read_json("noise")["zh"]["misspelled"])
+    """A character of the same sound, as an input method offers it.
+
+    Not right behind a slot, where it would be taken for a part of a name: 我改名叫小明乐.
+    """
+    pairs = read_json("noise")["zh"]["misspelled"]
+    return _replaced(rng, text, [(old, new) for old, new in pairs if f"}}{old}" not in text])
 
 
 def mistyped(rng: Random, text: str) -> str:

@@ -66,12 +66,29 @@ def ask_template(rng: Random, language: Language, entry: Mapping[str, Any]) -> s
 
 
 def worded(
-    rng: Random, language: Language, template: str, /, *, exact: bool = False, **slots: object
+    rng: Random,
+    language: Language,
+    template: str,
+    /,
+    *,
+    exact: bool = False,
+    is_statement: bool = False,
+    **slots: object,
 ) -> str:
-    """`template` as somebody might type it, with its slots filled."""
+    """`template` as somebody might type it, with its slots filled.
+
+    Args:
+        rng: source of every choice.
+        language: language of the sentence.
+        template: with choices and slots.
+        exact: keep the case of what fills the slots, because the answer repeats it.
+        is_statement: it tells something, so nothing is put before or behind it that asks.
+        **slots: values of the `{slots}`.
+    """
     chosen = chosen_from(rng, template)
     text, ending = _without_ending(chosen), _ending(language, chosen)
-    text = with_noise(rng, language, text, is_question=ending in "？?")
+    is_question = ending in "？?" and not is_statement
+    text = with_noise(rng, language, text, is_question=is_question, is_statement=is_statement)
     case = rng.random()
     if language == "en" and case < _LOWER_CASE_SHARE:
         # What the answer repeats keeps its case, the words around it do not.
