@@ -83,7 +83,7 @@ class WhyHandlers(AskHandlers):
         except Cancelled:
             return {}
         return {
-            "values": [round(value, 6) for value in values],
+            "values": [float(f"{value:.4g}") for value in values],
             "tree": [part_view(part) for part in parts_of(stretch.prompt)],
             "against": self._named(stretch.against),
         }
