@@ -28,14 +28,16 @@ let question = null, view = 'measured', asking = null, wish = null, asks = 0, fa
 
 // --- numbers and words ----------------------------------------------------------------------------------
 const percents = new Intl.NumberFormat(lang ? 'zh-CN' : 'en', { style: 'percent', maximumSignificantDigits: 2 });
-const percent = p => p < 0.0005 ? '< ' + percents.format(0.001) : p > 0.99 ? percents.format(Math.round(1000 * p) / 1000 > 0.999 ? 1 : 0.99) : percents.format(p);
+const fine = new Intl.NumberFormat(lang ? 'zh-CN' : 'en', { style: 'percent', maximumFractionDigits: 1 });
+const percent = p => p < 0.0005 ? '< ' + percents.format(0.001) : p > 0.9995 ? percents.format(1) : p > 0.99 ? fine.format(p) : percents.format(p);
 const tidy = new Intl.NumberFormat(lang ? 'zh-CN' : 'en', { maximumSignificantDigits: 3 });
 const MOST_ODDS = 1e6;
 const odds = difference => {
   const ratio = Math.exp(Math.min(Math.abs(difference), 20)), said = ratio > MOST_ODDS ? '> ' + count.format(MOST_ODDS) : tidy.format(ratio);
   return difference >= 0 ? `${said} : 1` : `1 : ${said}`;
 };
-const nats = value => (value < 0 ? '−' : '+') + (Math.abs(value) < 0.005 ? '0' : Math.abs(value).toFixed(2));
+const isNothing = value => Math.abs(value) < 0.005;
+const nats = value => (value < 0 ? '−' : '+') + Math.abs(value).toFixed(2);
 const spell = piece => piece.replaceAll('▁', ' ') || piece;
 const sumOf = (start, end) => shown.rows.slice(start, end).reduce((sum, row) => sum + (row?.[0] ?? 0), 0);
 const isMany = () => question.end - question.start > 1;

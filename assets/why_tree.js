@@ -54,20 +54,31 @@ function drawLine() {
 function detail(row) {
   const { effect } = row, small = make('small');
   if (effect === undefined) return Object.assign(small, { textContent: say('wy_unmeasured') });
-  const n = nats(effect);
-  small.textContent = view === 'gradient' ? say('wy_slope', { n })
+  const n = view === 'gradient' ? tidy.format(effect) : nats(effect);
+  if (view === 'measured' && isNothing(effect)) small.textContent = say('wy_no_effect');
+  else small.textContent = view === 'gradient' ? say('wy_slope', { n })
     : say(question.against ? 'wy_effect_odds' : 'wy_effect', { n, p: strength(question.base), q: strength(question.base - effect) });
-  if (nats(effect)[1] !== '0' && effect < 0) small.append(make('b', '', question.against ? say('wy_speaks_for', { text: quoted(question.against[1]) }) : say('wy_speaks_against')));
+  if (effect < 0 && (view === 'gradient' || !isNothing(effect))) small.append(make('b', '', question.against ? say('wy_speaks_for', { text: quoted(question.against[1]) }) : say('wy_speaks_against')));
   return small;
 }
 
+// Of what is next to nothing no share is told.
+const shareOf = ({ effect }, positive) => effect === undefined ? '' : positive < least() ? '–' : effect > 0 ? percent(effect / positive) : percents.format(0);
+const least = () => view === 'gradient' ? 1e-12 : SLIGHT;
+
 function bar(row, positive, largest) {
   const track = make('span', 'wy-track'), fill = make('i');
-  const width = row.effect > 0 ? row.effect / (positive || 1) : Math.min(1, -(row.effect ?? 0) / (largest || 1));
+  const width = row.effect > 0 ? row.effect / Math.max(positive, least()) : Math.min(1, -(row.effect ?? 0) / Math.max(largest, least()));
   fill.style.width = 100 * width + '%';
   if (row.effect < 0) fill.classList.add('less');
   track.append(fill);
   return track;
+}
+
+// A word with its blanks made visible, a longer text as it is read.
+function writePart(node, part) {
+  if (part.k === 'word' && !part.isGroup) write(node, part.t, false);
+  else node.textContent = shorten(part.t.replace(/\s+/g, ' ').trim());
 }
 
 function nameOf(row) {
@@ -75,7 +86,7 @@ function nameOf(row) {
   if (part.isGroup) name.append(make('b', '', say('wy_part_together', { n: row.size })));
   else if (part.k === 'turn') name.append(make('b', '', sayPart(part)));
   else if (part.k === 'message') name.append(make('b', '', say('wy_role_' + part.r)));
-  write(text, shorten(part.t), false);
+  writePart(text, part);
   name.append(text);
   return name;
 }
@@ -96,10 +107,10 @@ function drawRow(row, positive, largest, best) {
   const opens = !part.isGroup && part.k !== 'word' && (view === 'measured' || part.p.length > 0);
   const line = opens ? makeButton('wy-row', undefined, () => toggle(row.path)) : make('div', 'wy-row');
   line.append(make('i', 'wy-mark', opens ? (question.open.has(key) ? '▾' : '▸') : ''), nameOf(row), bar(row, positive, largest),
-    make('span', 'wy-share', row.effect === undefined ? '' : row.effect > 0 ? percent(row.effect / positive) : percents.format(0)), detail(row));
+    make('span', 'wy-share', shareOf(row, positive)), detail(row));
   if (opens) line.setAttribute('aria-expanded', question.open.has(key));
   line.dataset.path = key;
-  if (row === best && row.effect >= (view === 'gradient' ? 0 : SLIGHT)) {
+  if (row === best && row.effect >= least()) {
     line.classList.add('best');
     line.querySelector('.wy-name').prepend(make('em', '', say('wy_strongest')));
   }
@@ -125,7 +136,7 @@ function answerRow() {
   const text = textOf(0, question.start), path = [ANSWER_SO_FAR];
   const part = { k: 'answer', n: null, t: text, p: [] }, item = make('li'), key = path.join(), isOpen = question.open.has(key);
   const line = makeButton('wy-row wy-so-far', undefined, () => toggle(path)), name = make('span', 'wy-name'), said = make('q');
-  write(said, shorten(part.t), false);
+  writePart(said, part);
   name.append(make('b', '', say('wy_part_answer')), said);
   line.append(make('i', 'wy-mark', isOpen ? '▾' : '▸'), name);
   line.setAttribute('aria-expanded', isOpen);

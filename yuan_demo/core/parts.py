@@ -88,6 +88,9 @@ def words(tokens: Sequence[PromptToken], text: str) -> list[Range]:
         Places in `tokens`.
     """
     firsts = [place for place in range(len(tokens)) if _begins_word(tokens, place, text)]
+    if len(firsts) > 1 and not spelled(tokens[firsts[-1] :], text).strip():
+        # A blank behind the last word, which the next one would begin with.
+        firsts.pop()
     return list(pairwise([*firsts, len(tokens)]))
 
 

@@ -50,10 +50,15 @@ def measuring_plan(count: int, passes: int) -> Generator[Range, float, None]:
 
 
 def finest(ranges: Iterable[Range]) -> list[Range]:
-    """Those ranges that are not measured in two halves, in order."""
+    """The measured ranges, in order, those that were measured in two halves by their halves."""
     measured = set(ranges)
-    return sorted(
-        (start, end)
-        for start, end in measured
-        if not {(start, (start + end) // 2), ((start + end) // 2, end)} <= measured
-    )
+    told: list[Range] = []
+    # A range comes before its halves; the end of what is told so far tells whether it is new.
+    todo = sorted(measured, key=lambda each: (-each[0], each[1]))
+    while todo:
+        start, end = todo.pop()
+        middle = (start + end) // 2
+        is_known = told and start < told[-1][1]
+        if not is_known and not {(start, middle), (middle, end)} <= measured:
+            told.append((start, end))
+    return told

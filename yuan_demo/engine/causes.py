@@ -122,6 +122,8 @@ class Causes:
     def _effects(
         self, count: int, ids: Callable[[Range], Sequence[int]]
     ) -> Iterator[tuple[Range, float]]:
+        if self._base is None and not self.left:
+            return
         base = self.base()
         plan = measuring_plan(count, self.left)
         place = _next(plan, None)

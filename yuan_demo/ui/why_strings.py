@@ -84,6 +84,7 @@ WHY: dict[str, tuple[str, str]] = {
         "{n} nats: odds {p} → {q} without it",
         "{n} 奈特：去掉后优势比 {p} → {q}",
     ),
+    "wy_no_effect": ("no difference without it", "去掉后没有差别"),
     "wy_slope": ("{n} nats", "{n} 奈特"),
     "wy_speaks_against": ("speaks against it", "起反作用"),
     "wy_speaks_for": ("for {text}", "支持 {text}"),
@@ -122,7 +123,7 @@ WHY: dict[str, tuple[str, str]] = {
         "没有哪一轮决定了是“{text}”还是“{other}”：去掉任何一轮，优势比几乎不变。",
     ),
     "wy_line_gradient": (
-        "By its gradient, {part} has the largest share.",
+        "{part} has the largest share by its gradient.",
         "按梯度看，{part}占比最大。",
     ),
     "wy_heat": (
