@@ -34,9 +34,11 @@ const tidy = new Intl.NumberFormat(lang ? 'zh-CN' : 'en', { maximumSignificantDi
 const MOST_ODDS = 1e6;
 const odds = difference => {
   const ratio = Math.exp(Math.min(Math.abs(difference), 20)), said = ratio > MOST_ODDS ? '> ' + count.format(MOST_ODDS) : tidy.format(ratio);
-  return difference >= 0 ? `${said} : 1` : `1 : ${said}`;
+  // Not to be parted at the end of a line.
+  return difference >= 0 ? `${said}\u00a0:\u00a01` : `1\u00a0:\u00a0${said}`;
 };
 const isNothing = value => Math.abs(value) < 0.005;
+const signed = value => (value < 0 ? '−' : '+') + tidy.format(Math.abs(value));
 const nats = value => (value < 0 ? '−' : '+') + Math.abs(value).toFixed(2);
 const spell = piece => piece.replaceAll('▁', ' ') || piece;
 const sumOf = (start, end) => shown.rows.slice(start, end).reduce((sum, row) => sum + (row?.[0] ?? 0), 0);

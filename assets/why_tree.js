@@ -41,7 +41,7 @@ function lineFor(row) {
 function drawLine() {
   const rows = rowsAt([]), best = strongestOf(rows), sentences = [];
   const isWhole = view === 'gradient' || rows.every(row => row.effect !== undefined);
-  if (isWhole && view === 'gradient') sentences.push(...best ? [say('wy_line_gradient', { part: sayPart(best.part) })] : []);
+  if (isWhole && view === 'gradient') sentences.push(say(best ? 'wy_line_gradient' : 'wy_line_gradient_none', best ? { part: sayPart(best.part) } : {}));
   else if (isWhole && rows.length) {
     sentences.push(lineFor(best));
     const earlier = best && isNow(best.part) && strongestOf(rows.filter(row => !isNow(row.part)));
@@ -54,7 +54,7 @@ function drawLine() {
 function detail(row) {
   const { effect } = row, small = make('small');
   if (effect === undefined) return Object.assign(small, { textContent: say('wy_unmeasured') });
-  const n = view === 'gradient' ? tidy.format(effect) : nats(effect);
+  const n = view === 'gradient' ? signed(effect) : nats(effect);
   if (view === 'measured' && isNothing(effect)) small.textContent = say('wy_no_effect');
   else small.textContent = view === 'gradient' ? say('wy_slope', { n })
     : say(question.against ? 'wy_effect_odds' : 'wy_effect', { n, p: strength(question.base), q: strength(question.base - effect) });
@@ -155,7 +155,7 @@ function drawHeat() {
     write(node, cell.flags & 1 ? '▁' : cell.text.replace(/\n$/, '') || '↵', false);
     node.style.setProperty('--heat', Math.min(1, Math.abs(value) / largest).toFixed(3));
     node.classList.toggle('less', value < 0 && -value > largest / 50);
-    node.title = say('wy_heat_token', { n: tidy.format(value) });
+    node.title = say('wy_heat_token', { n: signed(value) });
     drawn.push(node, ...cell.text.endsWith('\n') ? [make('br')] : []);
   }
   $('wy-heat').lastChild.replaceChildren(...drawn);

@@ -162,3 +162,15 @@ def test_a_format_without_history_has_one_part(tokenizer: Any):
     options = replace(OPTIONS, format=FORMATS["last_question"])
 
     assert [part.turn for part in parts_of(fit(said, tokenizer, options))] == [2]
+
+
+def test_the_first_word_is_there_although_its_token_begins_before_it(tokenizer: Any):
+    options = replace(OPTIONS, format=FORMATS["roles"])
+    fitted = fit([Message("user", "The quick fox. The lazy dog")], tokenizer, options)
+    [question] = parts_of(fitted)
+
+    for sentence in question.parts:
+        found = [part.text.strip() for part in words_of(fitted, sentence)]
+        # `: The` may be one piece, and belongs to what is before it then.
+        assert sentence.text.split()[-2:] == found[-2:]
+        assert len(found) in (2, 3)

@@ -8,7 +8,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Literal
 
 from yuan_demo.core.budget import FittedPrompt
@@ -123,11 +123,11 @@ def parts_of(fitted: FittedPrompt) -> tuple[Part, ...]:
     """
     prompt = fitted.prompt
     spans = _message_spans(fitted)
-    starts = [token.encoded.start for token in prompt.tokens]
+    edges = _Edges(prompt)
     parts = []
     for turn in kept_turns(fitted):
         messages = [
-            _message_part(turn, place, spans[turn.number, place], starts)
+            _message_part(turn, place, spans[turn.number, place], edges)
             for place in range(len(turn.messages))
             if (turn.number, place) in spans
         ]
@@ -143,7 +143,7 @@ def words_of(fitted: FittedPrompt, part: Part) -> tuple[Part, ...]:
     return tuple(
         Part("word", part.turn, spelled(tokens[first:past], text), (first, past))
         for first, past in found
-        if tokens[first].origin in _SAID
+        if tokens[first].origin in _SAID or tokens[first].crosses
     )
 
 
@@ -177,29 +177,49 @@ def _turn_part(turn: Turn, messages: Sequence[Part], prompt: Prompt, *, is_cut: 
     return replace(whole, parts=tuple(messages))
 
 
-def _message_part(turn: Turn, place: int, span: Range, starts: Sequence[int]) -> Part:
+class _Edges:
+    """Between which tokens of a prompt a stretch of its text begins and ends.
+
+    A token belongs to where its first character does, but where a blank stands in front of a word
+    in one token, the word counts.
+    """
+
+    def __init__(self, prompt: Prompt) -> None:
+        spans = [(token.encoded.start, token.encoded.end) for token in prompt.tokens]
+        self._starts = [start for start, _ in spans]
+        self._words = [
+            start + (end - start > 1 and prompt.text[start] == " ") for start, end in spans
+        ]
+
+    def before(self, position: int) -> int:
+        """The first token of what begins here."""
+        return bisect_left(self._words, position)
+
+    def behind(self, position: int) -> int:
+        """One past the last token of a message that ends here."""
+        return bisect_left(self._starts, position)
+
+
+def _message_part(turn: Turn, place: int, span: Range, edges: _Edges) -> Part:
     """A message whose characters of the prompt's text are `span`."""
     message = turn.messages[place]
-    tokens = _tokens_in(starts, *span)
+    start, end = span
+    first, past = edges.before(start), edges.behind(end)
+    tokens = (min(first, past), past)
     whole = Part("message", turn.number, message.content, tokens, place, message.role)
     pieces = sentences(message.content)
     if len(pieces) < 2:
         return whole
-    parts, position = [], 0
-    for number, piece in enumerate(pieces):
-        here = (position, position + len(piece))
-        position = here[1]
-        # A format may have cut the message's end or written something behind it.
-        end = span[1] if number == len(pieces) - 1 else span[0] + here[1]
-        sent = _tokens_in(starts, min(span[0] + here[0], span[1]), min(end, span[1]))
-        parts.append(
-            Part("sentence", turn.number, piece, sent, place, message.role, here),
-        )
+    ends = list(accumulate(map(len, pieces)))
+    spans = list(pairwise([0, *ends]))
+    # A format may have cut the message's end or written something behind it.
+    inner = [max(tokens[0], min(past, edges.before(min(start + each, end)))) for each in ends[:-1]]
+    ranges = pairwise([tokens[0], *inner, past])
+    parts = (
+        Part("sentence", turn.number, piece, sent, place, message.role, here)
+        for piece, here, sent in zip(pieces, spans, ranges, strict=True)
+    )
     return replace(whole, parts=tuple(parts))
-
-
-def _tokens_in(starts: Sequence[int], start: int, end: int) -> Range:
-    return bisect_left(starts, start), bisect_left(starts, end)
 
 
 def _message_spans(fitted: FittedPrompt) -> dict[tuple[int, int], Range]:

@@ -126,6 +126,10 @@ WHY: dict[str, tuple[str, str]] = {
         "{part} has the largest share by its gradient.",
         "按梯度看，{part}占比最大。",
     ),
+    "wy_line_gradient_none": (
+        "By their gradients, all turns speak against it.",
+        "按梯度看，各轮都起反作用。",
+    ),
     "wy_heat": (
         "The prompt’s tokens: orange speaks for it, blue and underlined against it",
         "提示的词元：橙色为支持，蓝色加下划线为反对",
