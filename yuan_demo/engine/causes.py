@@ -91,7 +91,7 @@ class Causes:
         if self._base is None:
             stretch = self._stretch
             ids = (*stretch.prompt.prompt.input_ids, *stretch.before)
-            self._base = self._measure(ids) if known is None else known
+            self._base = self._measure(ids, is_kept=True) if known is None else known
         return self._base
 
     def effects(self, parts: Sequence[Part]) -> Iterator[tuple[Range, float]]:
@@ -134,15 +134,15 @@ class Causes:
             yield place, effect
             place = _next(plan, effect)
 
-    def _measure(self, before: Sequence[int]) -> float:
-        """One pass."""
+    def _measure(self, before: Sequence[int], *, is_kept: bool = False) -> float:
+        """One pass. The whole prompt is kept: what is left out late begins as it does."""
         stretch, read = self._stretch, self._model.engine.read
         self.used += 1
         own = stretch.ids[stretch.start :]
         if stretch.against is None:
-            reading = read(before, own, 1, self._cancelled)
+            reading = read(before, own, 1, self._cancelled, is_kept=is_kept)
         else:
-            reading = read(before, (), 1, self._cancelled, wants_logits=True)
+            reading = read(before, (), 1, self._cancelled, wants_logits=True, is_kept=is_kept)
         if reading is None:
             raise Cancelled
         if stretch.against is None:
