@@ -153,7 +153,7 @@ def test_measuring_pushes_nobodys_conversation_out(tiny_loaded: Any):
     # One each for the two conversations, for what is read ahead of their next questions, for the
     # whole prompt, and for all prompts without a part.
     chat = ChatModel(tiny_loaded, slots=6)
-    other = [Message("user", "你好，今天天气很好，我们去公园散步吧。" * 2)]
+    other = [Message("user", "你好，今天天气很好，我们去公园散步吧。" * 12)]
     *_, answer = chat.answer(other, SamplingParams(max_new_tokens=2))
     stretch = stretch_of(chat)
 
@@ -164,7 +164,7 @@ def test_measuring_pushes_nobodys_conversation_out(tiny_loaded: Any):
     *_, again = chat.answer(other, SamplingParams(max_new_tokens=2))
 
     # All but the last token, whose logits are needed, in whole blocks.
-    assert again.timings.reused_tokens >= len(answer.fitted.prompt.tokens) - 17
+    assert again.timings.reused_tokens >= len(answer.fitted.prompt.tokens) - 17 > 16
 
 
 def test_it_ends_before_the_next_pass_when_cancelled(chat: ChatModel):
