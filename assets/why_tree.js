@@ -6,6 +6,7 @@ const nodeAt = path => path[0] === ANSWER_SO_FAR ? null : path.reduce((node, pla
 const isNow = part => part.n === shown.turn;
 const slope = part => question.values.slice(...part.s).reduce((sum, each) => sum + each, 0);
 const sayPart = part => say(isNow(part) ? 'wy_part_now' : 'wy_part_turn', { n: '' + part.n });
+const namePart = part => isNow(part) ? say('wy_name_now', { n: '' + part.n }) : sayPart(part);
 const quoted = token => spell(token).trim() || spell(token);
 
 // The rows of one level: {part, end, effect, path}; effect undefined while it is not measured.
@@ -33,7 +34,7 @@ function strongestOf(rows) {
 function lineFor(row) {
   const text = textOf(question.start, question.end).trim(), other = question.against && quoted(question.against[1]);
   if (!row || row.effect < SLIGHT) return say(other ? 'wy_line_none_against' : 'wy_line_none', { text: shorten(text), other });
-  const part = row.part.isGroup ? say('wy_part_together', { n: row.size }) : sayPart(row.part);
+  const part = row.part.isGroup ? say('wy_part_together', { n: row.size }) : namePart(row.part);
   const values = { part, text: shorten(text), other, p: strength(question.base), q: strength(question.base - row.effect) };
   return say(other ? 'wy_line_against' : isMean() ? 'wy_line_mean' : 'wy_line', values);
 }
@@ -41,9 +42,10 @@ function lineFor(row) {
 function drawLine() {
   const rows = rowsAt([]), best = strongestOf(rows), sentences = [];
   const isWhole = view === 'gradient' || rows.every(row => row.effect !== undefined);
-  if (isWhole && view === 'gradient') sentences.push(say(best ? 'wy_line_gradient' : 'wy_line_gradient_none', best ? { part: sayPart(best.part) } : {}));
+  if (isWhole && view === 'gradient') sentences.push(say(best ? 'wy_line_gradient' : 'wy_line_gradient_none', best ? { part: namePart(best.part) } : {}));
   else if (isWhole && rows.length) {
     sentences.push(lineFor(best));
+    if ((best?.effect ?? 0) < SLIGHT && question.start > 0) sentences.push(say('wy_line_so_far'));
     const earlier = best && isNow(best.part) && strongestOf(rows.filter(row => !isNow(row.part)));
     if (earlier && earlier.effect >= SLIGHT && !earlier.part.isGroup) sentences.push(say('wy_line_earlier') + ' ' + lineFor(earlier));
   }

@@ -18,7 +18,7 @@ from yuan_demo.engine.causes import MAX_PASSES, Causes, Stretch
 from yuan_demo.engine.chat import ChatModel
 from yuan_demo.ui.answer_view import answer_scores
 from yuan_demo.ui.handlers import PageHandlers
-from yuan_demo.ui.why_handlers import ANSWER_SO_FAR, WhyHandlers
+from yuan_demo.ui.why_handlers import ANSWER_SO_FAR, NOTICEABLE, WhyHandlers
 
 SAID = [
     Message("user", "My name is Ada. I like tea."),
@@ -75,8 +75,10 @@ def test_turns_are_measured_and_the_strongest_is_opened(why: WhyHandlers, chat: 
     assert told["base"] == pytest.approx(causes.base(), abs=1e-4)
     expected = [effect for _, effect in causes.effects(parts_of(fitted))]
     assert effects == pytest.approx(expected, abs=1e-4)
-    if max(effects) > 0:
+    if max(effects) >= NOTICEABLE:
         assert opened[0]["path"] == [effects.index(max(effects))]
+    else:
+        assert opened == []
     assert told["spent"] == 1 + sum(len(level["effects"]) for level in told["levels"])
 
 

@@ -25,6 +25,8 @@ from yuan_demo.ui.why_view import answer_word_views, effects_view, part_view
 
 ANSWER_SO_FAR = -1
 """Stands in a path for the part of the answer before the stretch."""
+NOTICEABLE = 0.1
+"""Nats: a turn with less of an effect is not opened unasked. A tenth of the probability."""
 _TELL_SECONDS = 0.1
 """Between two views of a measurement under way."""
 
@@ -189,7 +191,7 @@ def _next_places(
     alone = [(effect, start) for start, end, effect in level["effects"] if end == start + 1]
     effect, place = max(alone, default=(0.0, 0))
     needed = sum(1 + len(part.parts) for part in below[place].parts)
-    if effect > 0 and 0 < needed <= left:
+    if effect >= NOTICEABLE and 0 < needed <= left:
         yield place
 
 

@@ -71,8 +71,15 @@ WHY: dict[str, tuple[str, str]] = {
         "只用一次前向和一次反向计算的快速估计。模型非常确定时它说明不了什么，应以测量为准。",
     ),
     # The tree
-    "wy_part_turn": ("Turn {n}", "第 {n} 轮"),
-    "wy_part_now": ("Turn {n}, the question answered", "第 {n} 轮，所回答的问题"),
+    "wy_part_turn": ("Turn\u00a0{n}", "第\u00a0{n}\u00a0轮"),
+    "wy_part_now": (
+        "Turn\u00a0{n}, the question answered",
+        "第\u00a0{n}\u00a0轮，所回答的问题",
+    ),
+    "wy_name_now": (
+        "The question itself (turn\u00a0{n})",
+        "问题本身（第\u00a0{n}\u00a0轮）",
+    ),
     "wy_role_user": ("Question", "提问"),
     "wy_role_assistant": ("Answer", "回答"),
     "wy_part_answer": ("The answer so far", "回答的前文"),
@@ -121,6 +128,10 @@ WHY: dict[str, tuple[str, str]] = {
         "No turn decided between “{text}” and “{other}”: without any one of them the odds are "
         "nearly the same.",
         "没有哪一轮决定了是“{text}”还是“{other}”：去掉任何一轮，优势比几乎不变。",
+    ),
+    "wy_line_so_far": (
+        "What was said of the answer before it may have: open it below.",
+        "也许是回答的前文所致：请在下面展开查看。",
     ),
     "wy_line_gradient": (
         "{part} has the largest share by its gradient.",
