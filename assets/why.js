@@ -139,16 +139,16 @@ function drawChooser() {
 }
 
 function drawAsk() {
-  const isLive = isWriting && shown === answers[answers.length - 1], button = $('wy-find'), spent = question?.spent ?? 0;
+  const button = $('wy-find'), spent = question?.spent ?? 0;
   button.textContent = say(asking ? 'wy_stop' : 'wy_find');
-  button.disabled = isLive || !chosen;
+  button.disabled = !chosen;
   const bar = element.querySelector('progress');
   bar.hidden = $('wy-spent').hidden = !question;
   bar.value = spent;
   $('wy-spent').textContent = say('wy_passes', { n: spent, all: PASSES });
   $('wy-spent').title = bar.title = say('wy_passes_title');
   bar.setAttribute('aria-label', say('wy_passes', { n: spent, all: PASSES }));
-  const text = failure || (isLive ? say('wy_running') : asking ? say('wy_waiting') : isStopped ? say('wy_stopped') : '');
+  const text = failure || (isLive() ? say('wy_running') : asking ? say('wy_waiting') : isStopped ? say('wy_stopped') : '');
   if ($('wy-said').firstChild?.textContent !== text) $('wy-said').replaceChildren(...text ? [make('span', '', text)] : []);
   if (question && spent >= PASSES && !asking && $('wy-said').children.length < 2) {
     if (!text) $('wy-said').append(make('span', '', say('wy_spent', { n: PASSES })));
@@ -156,6 +156,8 @@ function drawAsk() {
   }
 }
 
+// It is drawn when it is all there: nothing can be asked about it before.
+const isLive = () => isWriting && shown === answers[answers.length - 1];
 let isStale = false;
 function draw() {
   isStale = !element.offsetParent;
@@ -164,7 +166,7 @@ function draw() {
   shown = answers.find(each => each.number === wanted) ?? answers[answers.length - 1] ?? null;
   if (before?.number !== shown?.number || before?.mark.join() !== shown?.mark.join()) { forget(); chosen = null; }
   $('wy-what').firstChild.textContent = say(shown ? 'wy_what' : isStarted ? 'wy_none_kept' : 'wy_none');
-  const hasTokens = !!shown?.rows.length;
+  const hasTokens = !!shown?.rows.length && !isLive();
   for (const name of ['wy-list', 'wy-quick', 'wy-ask']) $(name).hidden = !hasTokens;
   drawChooser();
   drawStretch(hasTokens);

@@ -70,9 +70,8 @@ function drawStretch(hasTokens) {
   if (!hasTokens) { list.replaceChildren(); boxes = []; drawnList = ''; chosen = null; $('wy-against').hidden = true; $('wy-what').lastChild.textContent = ''; }
   else {
     drawList();
-    const [first, end] = chosen ?? whole();
-    // Until somebody selects, all of it, also while it grows.
-    if (!chosen || isWriting && shown === answers[answers.length - 1] && !question && first === 0 && !isTapped) chosen = whole();
+    // Until somebody selects, all of it.
+    chosen ??= whole();
     boxes.forEach((box, token) => {
       const isOn = token >= chosen[0] && token < chosen[1];
       box.classList.toggle('on', isOn);
@@ -85,11 +84,10 @@ function drawStretch(hasTokens) {
     $('wy-what').lastChild.textContent = say('wy_chosen', { n, all: shown.rows.length, p: percent(Math.exp(sum)) }) + (n > 1 ? ' · ' + say('wy_mean', { p: percent(Math.exp(sum / n)) }) : '');
     drawRivals();
   }
-  const isReady = hasTokens && !(isWriting && shown === answers[answers.length - 1]);
-  const key = isReady ? shown.number + ':' + shown.mark + ':' + chosen : '';
+  const key = hasTokens ? shown.number + ':' + shown.mark + ':' + chosen : '';
   if (key === told) return;
   told = key;
-  publish('stretch', isReady ? { answer: shown, start: chosen[0], end: chosen[1] } : null);
+  publish('stretch', hasTokens ? { answer: shown, start: chosen[0], end: chosen[1] } : null);
 }
 
 // --- by mouse and thumb -----------------------------------------------------------------------------------
@@ -173,6 +171,7 @@ $('wy-quick').append(makeButton('', say('wy_all'), () => choose(...whole())), ma
 $('wy-find').addEventListener('click', find);
 makeSwitch(element.querySelector('.tp-switch'), say('wy_by'), ['measured', 'gradient'].map(name => [name, say('wy_' + name)]), view, name => {
   view = name;
+  failure = '';
   if (question && !hasView()) ask(view === 'gradient' ? 'gradients' : 'measure', []);
   draw();
 });

@@ -78,6 +78,13 @@ def test_turns_sentences_and_words_are_measured(open_page, server):
     # The keyboard is where it was, and closes it again.
     demo.page.keyboard.press("Enter")
     expect(row(demo, 0, 0, 0, 3)).to_have_count(0)
+    # It can be stopped, and asked again.
+    demo.page.evaluate(
+        "{ const find = document.querySelector('.wy-find'); find.click(); find.click(); }"
+    )
+    expect(demo.page.locator(".wy-said")).to_contain_text("Stopped")
+    find(demo)
+    assert spent(demo) == first
     assert demo.page.evaluate("window.hacked") is None
     assert demo.errors == []
 
