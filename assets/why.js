@@ -29,7 +29,7 @@ let question = null, view = 'measured', asking = null, wish = null, asks = 0, fa
 // --- numbers and words ----------------------------------------------------------------------------------
 const percents = new Intl.NumberFormat(lang ? 'zh-CN' : 'en', { style: 'percent', maximumSignificantDigits: 2 });
 const fine = new Intl.NumberFormat(lang ? 'zh-CN' : 'en', { style: 'percent', maximumFractionDigits: 1 });
-const percent = p => p < 0.0005 ? '< ' + percents.format(0.001) : p > 0.9995 ? percents.format(1) : p > 0.99 ? fine.format(p) : percents.format(p);
+const percent = p => p < 0.00095 ? '< ' + percents.format(0.001) : p > 0.9995 ? percents.format(1) : p > 0.99 ? fine.format(p) : percents.format(p);
 const tidy = new Intl.NumberFormat(lang ? 'zh-CN' : 'en', { maximumSignificantDigits: 3 });
 const MOST_ODDS = 1e6;
 const odds = difference => {
