@@ -167,7 +167,7 @@ def test_wrong_arguments_measure_nothing(
     assert "usage: python -m yuan_demo.bench" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["start", "ui", "engine", "linear"])
+@pytest.mark.parametrize("command", ["start", "ui", "engine", "linear", "why"])
 def test_a_flag_that_app_py_would_refuse_is_refused_in_its_words(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -402,3 +402,13 @@ def test_what_cannot_be_measured_is_refused_with_a_sentence(
     monkeypatch.setattr(roofline, "measured_bandwidth", lambda device: 1e10)
     assert main(["engine", *flags.split(), "--rows", "decode"]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_causes_are_timed_and_their_passes_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["why", "--turns", "2", "--repeat", "1", "--context-window", "256"]) == 0
+
+    printed = capsys.readouterr().out
+    assert "Causes of 16 tokens, 2 turns" in printed
+    # The whole, two turns, and the strongest of them: two messages, one of two sentences, or three.
+    assert re.search(r"to its sentences +[5-8] ", printed)
+    assert "gradient times input" in printed

@@ -70,6 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     ui.add_argument("--openings", type=_count, default=5, help="of the tab (default: 5)")
     ui.add_argument("--browser", metavar="FILE", help="a Chromium (default: the one on the PATH)")
 
+    why = _add(commands, "why", _why, "finding the turn that an answer owes to")
+    why.add_argument("--turns", type=_count, default=10, help="of the conversation (default: 10)")
+    why.add_argument("--repeat", type=_count, default=3, help="conversations (default: 3)")
+
     linear = _add(
         commands,
         "linear",
@@ -160,6 +164,13 @@ def _ui(options: argparse.Namespace, flags: list[str]) -> Report:
         openings=options.openings,
         browser=options.browser,
     )
+
+
+def _why(options: argparse.Namespace, flags: list[str]) -> Report:
+    from yuan_demo.bench import why
+
+    settings = load_settings(flags, os.environ)
+    return why.measure(settings, turns=options.turns, repeat=options.repeat)
 
 
 def _engine(options: argparse.Namespace, flags: list[str]) -> Report:

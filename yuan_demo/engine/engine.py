@@ -170,6 +170,7 @@ class Engine:
         cancelled: threading.Event | None = None,
         *,
         wants_logits: bool = False,
+        is_kept: bool = True,
     ) -> Reading | None:
         """Reads a prompt and what is to follow it, without generating; answers come first.
 
@@ -179,6 +180,8 @@ class Engine:
             candidates: how many of the most likely next tokens are named.
             cancelled: set to stop before the next forward pass.
             wants_logits: keep the logits after the prompt.
+            is_kept: what is computed stays for whoever begins alike. Without it, many readings of
+                prompts that nobody will ask for again push nobody's conversation out.
 
         Returns:
             None if cancelled.
@@ -197,6 +200,7 @@ class Engine:
             continuation=list(continuation),
             best=candidates,
             wants_logits=wants_logits,
+            is_kept=is_kept,
         )
         return next(item for item in self._items(request) if not isinstance(item, InLine))
 

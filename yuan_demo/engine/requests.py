@@ -60,6 +60,7 @@ class Request:
         continuation: for a reading, ids to be rated.
         best: for a reading, how many of the most likely next tokens are wanted.
         wants_logits: for a reading, whether the logits after the prompt are.
+        is_kept: what it computed stays in its slot for whoever begins alike.
         outbox: from the engine to whoever waits.
         is_closed: nobody waits any more.
         slot: where it is computed; -1 in line.
@@ -83,6 +84,7 @@ class Request:
     continuation: Sequence[int] = ()
     best: int = 0
     wants_logits: bool = False
+    is_kept: bool = True
     outbox: SimpleQueue[Item] = field(default_factory=SimpleQueue)
     is_closed: bool = False
     slot: int = -1

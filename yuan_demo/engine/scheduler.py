@@ -309,7 +309,8 @@ class Scheduler:
             if request in place:
                 place.remove(request)
         if request.slot >= 0:
-            self._pool.release(request.slot, request.ids[: request.computed] if keeps else ())
+            is_kept = keeps and request.is_kept
+            self._pool.release(request.slot, request.ids[: request.computed] if is_kept else ())
             request.slot = -1
         self._metrics.ended(request.kind, outcome, request.timings)
 

@@ -18,6 +18,7 @@ from yuan_demo.ui.inside_handlers import InsideHandlers
 from yuan_demo.ui.page_settings import naming_settings
 from yuan_demo.ui.scene_handlers import SceneHandlers
 from yuan_demo.ui.strings import EXAMPLES
+from yuan_demo.ui.why_handlers import WhyHandlers
 from yuan_demo.ui.words import I18N
 
 # Fixed, all: Gradio draws a fresh secret per process, and what was stored under another one is
@@ -98,6 +99,7 @@ def build_demo(handlers: PageHandlers) -> gr.Blocks:
         _wire_scenes(scenes, page, repaint)
         _wire_formats(CompareHandlers(handlers), page)
         _wire_answer(demo, AnswerHandlers(handlers), page)
+        _wire_why(demo, WhyHandlers(handlers), page)
         _wire_inside(demo, InsideHandlers(handlers), page)
         _wire_loading(demo, handlers, scenes, page, repaint)
         add_api(handlers.model)
@@ -307,6 +309,13 @@ def _wire_answer(demo: gr.Blocks, answers: AnswerHandlers, page: _Page) -> None:
     _wire_asks(page.answer, answers, "open_sampler", trigger_mode="always_last")
     page.answer.stop_asking(answers.stop, **_QUIET)
     demo.unload(answers.leave)
+
+
+def _wire_why(demo: gr.Blocks, why: WhyHandlers, page: _Page) -> None:
+    # A new question takes the place of the one under way.
+    _wire_asks(page.why, why, "measure", "gradients", trigger_mode="multiple")
+    page.why.stop_asking(why.stop, **_QUIET)
+    demo.unload(why.leave)
 
 
 def _wire_inside(demo: gr.Blocks, inside: InsideHandlers, page: _Page) -> None:

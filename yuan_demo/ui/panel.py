@@ -21,6 +21,7 @@ from yuan_demo.ui.lesson_texts import LESSON_WORDS
 from yuan_demo.ui.lessons import LESSONS
 from yuan_demo.ui.lint_strings import FINDINGS, REPAIRS
 from yuan_demo.ui.panel_strings import PANEL
+from yuan_demo.ui.why_strings import WHY
 
 _ASSETS = Path(__file__).resolve().parents[2] / "assets"
 
@@ -74,7 +75,8 @@ def answer_tokens() -> gr.HTML:
 
 def answer_causes() -> gr.HTML:
     """Which parts of the prompt made the model say a stretch of an answer."""
-    return _part("answer-causes", '<div class="wy"></div>', "why.js")
+    scripts = ("why.js", "why_tree.js", "why_stretch.js")
+    return _part("answer-causes", '<div class="wy"></div>', *scripts)
 
 
 def model_inside() -> gr.HTML:
@@ -116,7 +118,14 @@ def page_styles() -> str:
     value, and the browser then restyles every token (40 ms a keystroke against 8; 6.31).
     """
     nested = {
-        "#token-panel": ("context.css", "tokens.css", "formats.css", "answer.css", "inside.css"),
+        "#token-panel": (
+            "context.css",
+            "tokens.css",
+            "formats.css",
+            "answer.css",
+            "why.css",
+            "inside.css",
+        ),
         ":is(#lesson-list, #lesson-banner)": ("lessons.css",),
     }
     parts = [asset("page.css")]
@@ -128,7 +137,7 @@ def page_styles() -> str:
 def page_script(model: ChatModel) -> str:
     """What runs before all other scripts of the page: our words and facts, and what uses them."""
     data = {
-        "words": PANEL | PARTS | LESSON_WORDS | ANSWER | INSIDE | _choice_words(),
+        "words": PANEL | PARTS | LESSON_WORDS | ANSWER | INSIDE | WHY | _choice_words(),
         "findings": FINDINGS,
         "repairs": REPAIRS,
         "glossary": _glossary(model.tokenizer),

@@ -145,6 +145,31 @@ ERRORS: dict[str, tuple[str, str]] = {
         "page again.",
         "词元必须是至少 {least} 个编号的列表，编号在 0 到 {high} 之间。请重新加载页面。",
     ),
+    "bad_stretch": (
+        "A stretch must lie within the {tokens} tokens of the answer, and another token can be set "
+        "against a single one only; this one goes from {start} to {end}. Select it again.",
+        "选段必须在回答的 {tokens} 个词元之内，且只有单个词元才能与别的词元对比；"
+        "现在是从 {start} 到 {end}。请重新选择。",
+    ),
+    "bad_part": (
+        "The prompt has no part at {path}. Load the page again.",
+        "提示中没有位于 {path} 的部分。请重新加载页面。",
+    ),
+    "other_prompt": (
+        "From this conversation and these settings the prompt that was answered cannot be made "
+        "again: the model or its tokenizer is another one by now. Press retry, and ask about the "
+        "new answer.",
+        "用这段对话和设置无法还原当时的提示：模型或分词器已经更换。请点重试，再查看新的回答。",
+    ),
+    "same_token": (
+        "To ask why not another token, it must be another one, but both are {piece}. Choose or "
+        "type another.",
+        "要对比“为什么不是另一个”，两个词元必须不同，现在都是 {piece}。请另选或另输入一个。",
+    ),
+    "no_passes_left": (
+        "All {limit} passes of this question are used. Allow {limit} more to go on.",
+        "这个问题的 {limit} 次前向计算已用完。可以再允许 {limit} 次后继续。",
+    ),
     "no_whole_model": (
         "This view needs the model's weights as they were trained, but here they are quantized, "
         "offloaded or laid out for the processor. Start the demo on a GPU and without --quantize, "
