@@ -17,6 +17,8 @@ from yuan_demo.ui.handlers import PageHandlers
 from yuan_demo.ui.page_settings import naming_settings
 from yuan_demo.ui.scene_handlers import SceneHandlers
 from yuan_demo.ui.strings import EXAMPLES
+from yuan_demo.ui.trace_api import add_trace_api
+from yuan_demo.ui.trace_handlers import TraceHandlers
 from yuan_demo.ui.words import I18N
 
 # Fixed, all: Gradio draws a fresh secret per process, and what was stored under another one is
@@ -57,6 +59,7 @@ class _Page:
     context: gr.HTML
     tokens: gr.HTML
     answer: gr.HTML
+    files: gr.HTML
     why: gr.HTML
     inside: gr.HTML
     formats_tab: gr.Tab
@@ -97,8 +100,11 @@ def build_demo(handlers: PageHandlers) -> gr.Blocks:
         _wire_scenes(scenes, page, repaint)
         _wire_formats(CompareHandlers(handlers), page)
         _wire_answer(demo, AnswerHandlers(handlers), page)
+        traces = TraceHandlers(handlers)
+        _wire_files(demo, traces, page)
         _wire_loading(demo, handlers, scenes, page, repaint)
         add_api(handlers.model)
+        add_trace_api(traces)
     demo.queue(default_concurrency_limit=MAX_ANSWERS_AT_ONCE)
     return demo
 
@@ -125,6 +131,7 @@ def _lay_out(handlers: PageHandlers) -> _Page:
                     _lay_out_prompt_settings(controls)
                 with gr.Tab(I18N("tab_answer")):
                     answer = parts.answer_tokens()
+                    files = parts.answer_files()
                 with gr.Tab(I18N("tab_why")):
                     why = parts.answer_causes()
                     inside = parts.model_inside()
@@ -142,6 +149,7 @@ def _lay_out(handlers: PageHandlers) -> _Page:
         context,
         tokens,
         answer,
+        files,
         why,
         inside,
         formats_tab,
@@ -305,6 +313,12 @@ def _wire_answer(demo: gr.Blocks, answers: AnswerHandlers, page: _Page) -> None:
     _wire_asks(page.answer, answers, "open_sampler", trigger_mode="always_last")
     page.answer.stop_asking(answers.stop, **_QUIET)
     demo.unload(answers.leave)
+
+
+def _wire_files(demo: gr.Blocks, traces: TraceHandlers, page: _Page) -> None:
+    _wire_asks(page.files, traces, "save_trace", "open_trace", "replay_trace", "copy_script")
+    page.files.stop_asking(traces.stop, **_QUIET)
+    demo.unload(traces.leave)
 
 
 def _wire_loading(

@@ -14,12 +14,14 @@ import gradio as gr
 from yuan_demo.core.control_tokens import CONTROL_TOKENS
 from yuan_demo.core.tokens import Tokenizer
 from yuan_demo.engine.chat import ChatModel
+from yuan_demo.engine.model_facts import ModelFacts
 from yuan_demo.ui.answer_strings import ANSWER
 from yuan_demo.ui.label_strings import LABELS, PARTS
 from yuan_demo.ui.lesson_texts import LESSON_WORDS
 from yuan_demo.ui.lessons import LESSONS
 from yuan_demo.ui.lint_strings import FINDINGS, REPAIRS
 from yuan_demo.ui.panel_strings import PANEL
+from yuan_demo.ui.trace_strings import TRACE
 
 _ASSETS = Path(__file__).resolve().parents[2] / "assets"
 
@@ -71,6 +73,11 @@ def answer_tokens() -> gr.HTML:
     return _part("answer-tokens", '<div class="an"></div>', *(f"answer{name}.js" for name in names))
 
 
+def answer_files() -> gr.HTML:
+    """The answer that is shown as a file: saved, opened, generated again."""
+    return _part("answer-files", '<div class="tr"></div>', "trace.js")
+
+
 def answer_causes() -> gr.HTML:
     """Which parts of the prompt made the model say a stretch of an answer."""
     return _part("answer-causes", '<div class="wy"></div>', "why.js")
@@ -114,7 +121,7 @@ def page_styles() -> str:
     value, and the browser then restyles every token (40 ms a keystroke against 8; 6.31).
     """
     nested = {
-        "#token-panel": ("context.css", "tokens.css", "formats.css", "answer.css"),
+        "#token-panel": ("context.css", "tokens.css", "formats.css", "answer.css", "trace.css"),
         ":is(#lesson-list, #lesson-banner)": ("lessons.css",),
     }
     parts = [asset("page.css")]
@@ -126,7 +133,7 @@ def page_styles() -> str:
 def page_script(model: ChatModel) -> str:
     """What runs before all other scripts of the page: our words and facts, and what uses them."""
     data = {
-        "words": PANEL | PARTS | LESSON_WORDS | ANSWER | _choice_words(),
+        "words": PANEL | PARTS | LESSON_WORDS | ANSWER | TRACE | _choice_words(),
         "findings": FINDINGS,
         "repairs": REPAIRS,
         "glossary": _glossary(model.tokenizer),
@@ -179,4 +186,5 @@ def _model_facts(model: ChatModel) -> dict[str, Any]:
         "device": loaded.device,
         "dtype": str(loaded.dtype).removeprefix("torch."),
         "is_embedded": loaded.source == "embedded",
+        "mark": ModelFacts(model).mark,
     }

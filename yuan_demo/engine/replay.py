@@ -1,0 +1,118 @@
+"""Generates an answer again from its prompt's ids, and says where it goes another way."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from time import sleep
+from typing import Any
+
+from yuan_demo.core.generation import FinishReason, InLine, TokenScores
+from yuan_demo.core.sampling import SamplingParams
+from yuan_demo.engine.engine import Engine
+from yuan_demo.model.detokenizer import StreamingDetokenizer
+
+MAX_RETREATS = 3
+"""How often a replay makes way for somebody in line and begins anew; after that it goes on."""
+_LOOK_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """How far an answer has been generated again.
+
+    Attributes:
+        agreed: tokens from its beginning that are the same.
+        is_waiting: for others, who chat.
+        token_id: the first token that differs; None so far, or if generation ended before it.
+        scores: of `token_id`.
+        finish: why it ended; None while it goes on. Ended at the last of the expected tokens, or
+            where one differs, it is `stop`.
+        largest_change: the most by which a log-probability differs from the one expected, in nats.
+    """
+
+    agreed: int = 0
+    is_waiting: bool = False
+    token_id: int | None = None
+    scores: TokenScores | None = None
+    finish: FinishReason | None = None
+    largest_change: float = 0.0
+
+
+def replay(
+    engine: Engine,
+    prompt: Sequence[int],
+    params: SamplingParams,
+    expected: Sequence[int],
+    logprobs: Sequence[float],
+    cancelled: threading.Event,
+    client: str | None = None,
+) -> Iterator[Replay]:
+    """Generates until the expected tokens are there, or one is another.
+
+    Whoever chats goes first: it begins when nobody is in line, and begins anew when somebody comes.
+
+    Args:
+        engine: generates.
+        prompt: ids.
+        params: as they were, the seed included.
+        expected: ids of the answer; at least one.
+        logprobs: of each of them, as they were.
+        cancelled: set to stop before the next forward pass.
+        client: who asks; see `Engine.generate`.
+
+    Yields:
+        A `Replay` per token; the last one has a `finish`.
+
+    Raises:
+        EngineError: the prompt fills the window, or the device failed.
+    """
+    for retreat in range(MAX_RETREATS + 1):
+        while engine.status.waiting and not cancelled.is_set():
+            yield Replay(is_waiting=True)
+            sleep(_LOOK_SECONDS)
+        now = Replay()
+        steps = _steps(engine, prompt, params, expected, logprobs, cancelled, client)
+        for now in steps:
+            if now.finish or retreat == MAX_RETREATS or not engine.status.waiting:
+                yield now
+            if now.finish:
+                return
+            if retreat < MAX_RETREATS and engine.status.waiting:
+                break
+        steps.close()
+
+
+def _steps(
+    engine: Engine,
+    prompt: Sequence[int],
+    params: SamplingParams,
+    expected: Sequence[int],
+    logprobs: Sequence[float],
+    cancelled: threading.Event,
+    client: str | None,
+) -> Iterator[Replay]:
+    now = Replay()
+    # It may be cut short elsewhere, but never here.
+    most = max(params.max_new_tokens, len(expected))
+    for step in engine.generate(prompt, replace(params, max_new_tokens=most), cancelled, client):
+        if isinstance(step, InLine):
+            yield replace(now, is_waiting=True)
+            continue
+        if step.token_id is None:
+            yield replace(now, finish=step.finish_reason)
+            return
+        if step.token_id != expected[now.agreed]:
+            yield replace(now, token_id=step.token_id, scores=step.scores, finish="stop")
+            return
+        change = abs(step.scores.logprob - logprobs[now.agreed])
+        now = replace(now, agreed=now.agreed + 1, largest_change=max(now.largest_change, change))
+        is_over = now.agreed == len(expected)
+        yield replace(now, finish="stop" if is_over else step.finish_reason)
+        if is_over:
+            return
+
+
+def text_of(token_ids: Sequence[int], tokenizer: Any) -> str:
+    """The text of an answer's ids, as the chat has it (`Answer.text`)."""
+    detokenizer = StreamingDetokenizer(tokenizer)
+    return "".join(map(detokenizer.add, token_ids)) + detokenizer.finish()
