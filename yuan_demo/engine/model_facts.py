@@ -10,7 +10,7 @@ from zlib import crc32
 import torch
 import transformers
 
-import yuan_demo
+from yuan_demo import __version__
 from yuan_demo.core.errors import CheckpointError
 from yuan_demo.core.trace import TraceFile, TraceModel
 from yuan_demo.engine.chat import ChatModel
@@ -115,7 +115,7 @@ def _described(model: ChatModel) -> TraceModel:
         quantize=model.quantize,
         torch=torch.__version__,
         transformers=transformers.__version__,
-        demo=yuan_demo.__version__,
+        demo=__version__,
     )
 
 

@@ -93,14 +93,8 @@ TRACE: dict[str, tuple[str, str]] = {
     ),
     "tr_prompt": ("Its prompt: {n} tokens", "它的提示：{n} 个词元"),
     "tr_settings": ("Its settings", "它的设置"),
-    "tr_timings": ("How long it took", "用时"),
     "tr_files": ("The model's files", "模型文件"),
-    "tr_origin_u": ("question", "问题"),
-    "tr_origin_a": ("answer", "回答"),
-    "tr_origin_j": ("join", "连接"),
-    "tr_origin_c": ("control token", "控制词元"),
-    "tr_origin_n": ("generated", "生成"),
-    "tr_origin_?": ("unknown", "未知"),
+    "tr_origin_none": ("unknown", "未知"),
     "tr_token": ("{origin}, turn {n}, id {id}", "{origin}，第 {n} 轮，编号 {id}"),
     "tr_work": (
         "{reused} tokens of the prompt reused, {computed} computed, first token after {first} s, "

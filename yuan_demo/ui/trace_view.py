@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from yuan_demo.core.errors import PageError
-from yuan_demo.core.trace import KIND, VERSION, Trace, TraceModel, TraceTokens
+from yuan_demo.core.trace import KIND, VERSION, Trace, TraceModel, TraceTimings, TraceTokens
 from yuan_demo.core.trace_check import MINUS_INFINITY
 from yuan_demo.core.trace_reading import checked_trace
 from yuan_demo.ui.answer_view import LOWEST
@@ -75,6 +75,7 @@ def record_of_trace(trace: Trace) -> dict[str, Any]:
         "finish": trace.finish,
         "seed": None if trace.settings.greedy else trace.settings.seed,
         "loops": [list(loop) for loop in trace.loops],
+        **_work(trace.timings),
         "created": trace.created,
         "by": asdict(trace.model),
     }
@@ -112,6 +113,20 @@ def _plain_timings(work: Any, speed: Any) -> dict[str, Any] | None:
         "reused_tokens": work["reused"],
         "computed_tokens": work["computed"],
         "tokens_per_second": speed,
+    }
+
+
+def _work(timings: TraceTimings | None) -> dict[str, Any]:
+    if timings is None:
+        return {"work": None, "speed": None}
+    return {
+        "work": {
+            "reused": timings.reused_tokens,
+            "computed": timings.computed_tokens,
+            "first": timings.prompt_seconds,
+            "queue": timings.queue_seconds,
+        },
+        "speed": timings.tokens_per_second,
     }
 
 
