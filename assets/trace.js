@@ -21,7 +21,7 @@ const spell = piece => piece.replaceAll('▁', ' ') || piece;
 // --- asking -------------------------------------------------------------------------------------------
 const SENT = ['turn', 'messages', 'options', 'settings', 'prompt', 'cells', 'rows', 'pieces', 'loops', 'finish', 'work', 'speed', 'model'];
 const meant = () => shown.file ? { file: shown.text } : { record: Object.fromEntries(SENT.map(name => [name, shown[name]])) };
-// Reads the same in every call: the name of an event must stand in quotes to be one.
+// Each is written out: Gradio makes events of the names that stand in quotes here.
 const EVENTS = {
   saved: data => trigger('save_trace', data), opened: data => trigger('open_trace', data),
   replayed: data => trigger('replay_trace', data), script: data => trigger('copy_script', data),
@@ -113,6 +113,7 @@ const NEWS = {
   opened: ({ record }, { name, text }) => {
     publish('opened', { ...record, file: name, text, model: window.yuanDemo.model.mark });
     tell(say('tr_opened', { name }));
+    document.getElementById('answer-tokens').scrollIntoView({ block: 'start' });
   },
   replayed: news => tell(...replayedParts(news)),
   script: async ({ script }) => { await copy(script); tell(say('tr_copied', { n: script.split('\n').length - 1 })); },
@@ -152,7 +153,7 @@ function drawButtons() {
   BUTTONS.replay.hidden = BUTTONS.script.hidden = !canBeKept;
   BUTTONS.stop.hidden = !busy;
   for (const name of ['save', 'replay', 'script', 'open']) BUTTONS[name].disabled = !!busy;
-  const what = say(canBeKept ? 'tr_what' : 'tr_what_none');
+  const what = say(!canBeKept ? 'tr_what_none' : shown.file ? 'tr_what_file' : 'tr_what');
   if ($('tr-what').textContent !== what) $('tr-what').textContent = what;
 }
 

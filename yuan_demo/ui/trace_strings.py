@@ -12,6 +12,11 @@ TRACE: dict[str, tuple[str, str]] = {
         "An answer that somebody saved as a file can be opened here, or dropped onto this tab.",
         "可以在这里打开别人保存的回答文件，也可以把文件拖到本标签页。",
     ),
+    "tr_what_file": (
+        "See whether the model that is loaded here gives the same answer, or take it along as a "
+        "script.",
+        "看看这里加载的模型是否给出相同的回答，或者复制为脚本带走。",
+    ),
     "tr_save": ("Save this answer as a file", "将此回答保存为文件"),
     "tr_open": ("Open a file", "打开文件"),
     "tr_replay": ("Generate it again", "重新生成一遍"),
