@@ -17,8 +17,8 @@ from yuan_demo.core.trace import (
 )
 
 NASTY = (
-    '""" \'\'\' " \' \\ \\n \\" {x} ${y}\n\r\t\0\x1b\u2028\u202e你好，龘 "
-    "👨‍👩‍👧 \ud83d half \udc00 </script>\\'
+    '""" \'\'\' " \' \\ \\n \\" {x} ${y}\n\r\t\0\x1b\u2028\u202e你好，龘 '
+    "👨‍👩‍👧 \ud83d half \udc00 </script>\\"
 )
 """Quotes, escapes, line breaks, control characters, CJK, emoji, and two half characters."""
 NOTHING = float("-inf")

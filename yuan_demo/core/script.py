@@ -67,8 +67,8 @@ prompt = torch.tensor([PROMPT_IDS], device=model.device)
 
 _CHECK = "assert tokenizer.encode(PROMPT) == PROMPT_IDS, 'the tokenizer is another one'\n"
 _UNCHECKED = """\
-# No assert that PROMPT gives these ids. Control tokens that somebody typed are sent as plain
-# characters, which encoding it as one text would not do; or the tokenizer was not at hand.
+# PROMPT as one text does not give these ids: control tokens that somebody typed are sent as plain
+# characters, or the tokenizer was not at hand.
 """
 
 _GENERATE = """\
