@@ -78,7 +78,12 @@ def test_run_by_itself_it_generates_the_same_ids(chat: ChatModel, tmp_path: Path
         text=True,
         encoding="utf-8",
         timeout=120,
-        env={"PYTHONIOENCODING": "utf-8", "PATH": "", "HF_HUB_OFFLINE": "1"},
+        env={
+            "PYTHONIOENCODING": "utf-8",
+            "PATH": "",
+            "HF_HUB_OFFLINE": "1",
+            "OMP_NUM_THREADS": "1",
+        },
     )
 
     assert done.returncode == 0, done.stderr

@@ -8,7 +8,7 @@ from typing import Any
 
 from yuan_demo.core.generation import FinishReason, InLine, TokenScores
 from yuan_demo.core.sampling import SamplingParams
-from yuan_demo.engine.engine import Engine
+from yuan_demo.engine.engine import Engine, EngineStatus
 from yuan_demo.model.detokenizer import StreamingDetokenizer
 
 MAX_RETREATS = 3
@@ -49,7 +49,8 @@ def replay(
 ) -> Iterator[Replay]:
     """Generates until the expected tokens are there, or one is another.
 
-    Whoever chats goes first: it begins when nobody is in line, and begins anew when somebody comes.
+    Whoever chats goes first: it begins when a slot is free, and begins anew when others
+    have to wait.
 
     Args:
         engine: generates.
@@ -67,19 +68,21 @@ def replay(
         EngineError: the prompt fills the window, or the device failed.
     """
     for retreat in range(MAX_RETREATS + 1):
-        while engine.status.waiting and not cancelled.is_set():
+        while _is_full(engine.status) and not cancelled.is_set():
             yield Replay(is_waiting=True)
             sleep(_LOOK_SECONDS)
-        now = Replay()
         steps = _steps(engine, prompt, params, expected, logprobs, cancelled, client)
         for now in steps:
-            if now.finish or retreat == MAX_RETREATS or not engine.status.waiting:
-                yield now
+            if not now.finish and retreat < MAX_RETREATS and engine.status.waiting:
+                break
+            yield now
             if now.finish:
                 return
-            if retreat < MAX_RETREATS and engine.status.waiting:
-                break
         steps.close()
+
+
+def _is_full(status: EngineStatus) -> bool:
+    return status.waiting > 0 or status.running >= status.slots
 
 
 def _steps(
