@@ -138,13 +138,18 @@ const BUTTONS = {
   save: makeButton('', say('tr_save'), () => ask('saved', 'tr_checking', meant())),
   replay: makeButton('', say('tr_replay'), () => ask('replayed', 'tr_checking', meant())),
   script: makeButton('', say('tr_script'), () => ask('script', 'tr_copying', meant())),
-  open: makeButton('', say('tr_open'), () => { chooser.value = ''; chooser.click(); }),
+  open: makeButton('', say('tr_open'), () => chooser.click()),
   stop: makeButton('', say('tr_stop'), stop),
 };
 BUTTONS.replay.title = say('tr_replay_title');
 BUTTONS.script.title = say('tr_script_title');
 row.prepend(...Object.values(BUTTONS));
-chooser.addEventListener('change', () => { if (chooser.files[0]) open(chooser.files[0]); });
+chooser.addEventListener('change', () => {
+  const [file] = chooser.files;
+  // The same one may be chosen again.
+  chooser.value = '';
+  if (file && !busy) open(file);
+});
 chooser.setAttribute('aria-label', say('tr_open'));
 
 function drawButtons() {

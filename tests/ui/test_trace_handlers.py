@@ -19,6 +19,7 @@ from yuan_demo.core.trace import Trace
 from yuan_demo.core.trace_reading import read_trace
 from yuan_demo.engine.chat import ChatModel
 from yuan_demo.ui.handlers import PageHandlers
+from yuan_demo.ui.trace_api import add_trace_api
 from yuan_demo.ui.trace_handlers import TraceHandlers
 
 WILD = SamplingParams(
@@ -259,3 +260,43 @@ def test_a_file_without_an_answer_can_be_opened_but_not_generated_again(traces: 
     assert told(traces, "open_trace", file=file)[-1]["record"]["rows"] == []
     for name in ("replay_trace", "copy_script"):
         assert "at least one token" in told(traces, name, file=file)[-1]["error"]["en"]
+
+
+# --- for programs -------------------------------------------------------------------------------
+
+
+def endpoint(traces: TraceHandlers) -> Any:
+    with gr.Blocks() as demo:
+        add_trace_api(traces)
+    [function] = [fn.fn for fn in demo.fns.values() if fn.api_name == "trace"]
+    return function
+
+
+def test_a_program_is_told_whether_a_file_is_valid_and_its_ids_agree(
+    traces: TraceHandlers, record: dict[str, Any]
+):
+    trace = saved(traces, record)
+    ask = endpoint(traces)
+
+    result = ask(trace.to_json())
+    assert (result["valid"], result["model"], result["agrees"]) == (True, "same", True)
+    assert (result["tokens"], result["agreed"], result["at"]) == (25, 25, None)
+    assert "agrees" not in ask(trace.to_json(), replay=False)
+
+    other = replace(trace, settings=replace(trace.settings, temperature=4.9, top_k=0, top_p=1.0))
+    result = ask(other.to_json())
+    assert (result["valid"], result["agrees"]) == (True, False)
+    assert result["at"] == result["agreed"] + 1
+
+
+@pytest.mark.parametrize("file", ["", "{}", None, 5, {"kind": "yuan-demo-trace"}])
+def test_a_program_is_told_what_is_wrong_with_a_file(traces: TraceHandlers, file: Any):
+    result = endpoint(traces)(file)
+
+    assert result["valid"] is False
+    assert result["error"].endswith(".")
+
+
+def test_a_file_that_cannot_be_generated_again_is_an_error(traces: TraceHandlers):
+    with pytest.raises(gr.Error, match="Tokens must"):
+        endpoint(traces)(make_trace().to_json())

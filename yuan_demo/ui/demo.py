@@ -316,7 +316,9 @@ def _wire_answer(demo: gr.Blocks, answers: AnswerHandlers, page: _Page) -> None:
 
 
 def _wire_files(demo: gr.Blocks, traces: TraceHandlers, page: _Page) -> None:
-    _wire_asks(page.files, traces, "save_trace", "open_trace", "replay_trace", "copy_script")
+    # The page asks one at a time, but maybe before Gradio has seen the end of the one before.
+    names = ("save_trace", "open_trace", "replay_trace", "copy_script")
+    _wire_asks(page.files, traces, *names, trigger_mode="multiple")
     page.files.stop_asking(traces.stop, **_QUIET)
     demo.unload(traces.leave)
 
