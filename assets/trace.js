@@ -19,7 +19,7 @@ const share = new Intl.NumberFormat(lang ? 'zh-CN' : 'en', { style: 'percent' })
 const spell = piece => piece.replaceAll('▁', ' ') || piece;
 
 // --- asking -------------------------------------------------------------------------------------------
-const SENT = ['turn', 'messages', 'options', 'settings', 'prompt', 'cells', 'rows', 'pieces', 'loops', 'finish', 'work', 'speed', 'model'];
+const SENT = ['turn', 'messages', 'options', 'settings', 'prompt', 'cells', 'rows', 'pieces', 'loops', 'begun', 'finish', 'work', 'speed', 'model'];
 const meant = () => shown.file ? { file: shown.text } : { record: Object.fromEntries(SENT.map(name => [name, shown[name]])) };
 // Each is written out: Gradio makes events of the names that stand in quotes here.
 const EVENTS = {

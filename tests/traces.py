@@ -54,6 +54,7 @@ def make_trace(**changes: Any) -> Trace:
             (1, 2, 1), ((0, 1, None), (2, 4, "<sep>")),
         ),
         answer=tokens_of(7, 499, 9, text="好", origin="n"),
+        begun=0,
         text=NASTY,
         finish="length",
         scores=scores,

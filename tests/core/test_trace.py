@@ -102,8 +102,8 @@ def test_a_newer_version_is_named():
 
 
 WRONG: list[tuple[str, Any, str, str]] = [
-    ("created", "yesterday", "trace_no_choice", "created"),
-    ("created", "2026-02-31T00:00:00Z", "trace_no_choice", "created"),
+    ("created", "yesterday", "trace_no_form", "created"),
+    ("created", "2026-02-31T00:00:00Z", "trace_no_form", "created"),
     ("turn", 0, "trace_no_whole", "turn"),
     ("turn", True, "trace_no_whole", "turn"),
     ("turn", 1.5, "trace_no_whole", "turn"),
@@ -132,6 +132,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("prompt.flags.0", [0, 16, None], "trace_no_whole", "prompt.flags[0][1]"),
     ("prompt.flags.0", [0, 1], "trace_no_list", "prompt.flags[0]"),
     ("finish", "tired", "trace_no_choice", "finish"),
+    ("begun", 4, "trace_no_whole", "begun"),
     ("text", 5, "trace_no_text", "text"),
     ("scores", [], "trace_lengths", "scores"),
     ("scores.0.0", 1.0, "trace_no_number", "scores[0][0]"),
@@ -153,7 +154,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("timings", 5, "trace_no_object", "timings"),
     ("model.vocabulary", 0, "trace_no_whole", "model.vocabulary"),
     ("model.name", "a" * 301, "trace_no_text", "model.name"),
-    ("model.files.0.sha256", "g" * 64, "trace_no_choice", "model.files[0].sha256"),
+    ("model.files.0.sha256", "g" * 64, "trace_no_form", "model.files[0].sha256"),
     ("model.files.0.sha256", "a" * 63, "trace_no_text", "model.files[0].sha256"),
     ("more", 1, "trace_unknown", "more"),
     ("model.more", 1, "trace_unknown", "model.more"),

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from tests.engine.conftest import RecordingModel
+from tests.traces import make_trace, tokens_of
 from yuan_demo.core.generation import GenerationStep, InLine, Timings, TokenScores
 from yuan_demo.core.messages import Message
 from yuan_demo.core.sampling import SamplingParams
+from yuan_demo.core.trace import Trace, TraceScore
 from yuan_demo.engine.chat import Answer, ChatModel
 from yuan_demo.engine.replay import MAX_RETREATS, Replay, replay, text_of
 
@@ -27,11 +29,18 @@ def answered(chat: ChatModel, params: SamplingParams) -> Answer:
     return answer
 
 
+def trace_of(answer: Answer, **changes: Any) -> Trace:
+    scores = tuple(TraceScore(each.logprob, 1, 0.0, 0.0, ()) for each in answer.scores)
+    return make_trace(
+        prompt=tokens_of(*answer.fitted.prompt.input_ids),
+        answer=tokens_of(*answer.token_ids),
+        scores=scores,
+        settings=replace(answer.params, **changes),
+    )
+
+
 def again(chat: ChatModel, answer: Answer, **changes: Any) -> list[Replay]:
-    logprobs = [each.logprob for each in answer.scores]
-    params = replace(answer.params, **changes)
-    prompt, ids = answer.fitted.prompt.input_ids, answer.token_ids
-    return list(replay(chat.engine, prompt, params, ids, logprobs, threading.Event()))
+    return list(replay(chat.engine, trace_of(answer, **changes), threading.Event()))
 
 
 @pytest.mark.parametrize("params", [WILD, SamplingParams(30)], ids=["sampled", "greedy"])
@@ -79,16 +88,14 @@ def test_stopping_ends_it_before_the_next_pass(tiny_loaded: Any):
     cancelled = threading.Event()
     passes = len(model.passes)
     model.before_pass = lambda number: cancelled.set() if number == passes + 4 else None
-    logprobs = [0.0] * 30
 
-    *_, end = replay(
-        chat.engine, answer.fitted.prompt.input_ids, WILD, answer.token_ids, logprobs, cancelled
-    )
+    *_, end = replay(chat.engine, trace_of(answer), cancelled)
 
     assert end.finish == "cancelled"
     assert end.agreed < 30
 
 
+TENFOLD = make_trace(answer=tokens_of(*[7] * 10), scores=(TraceScore(-1.0, 1, 0.0, 0.0, ()),) * 10)
 SCORES = TokenScores(-1.0, 1, 0.0, -9.0, (), (), ())
 
 
@@ -106,8 +113,9 @@ class Crowded:
         waits, self._waiting = self._waiting, False
         return SimpleNamespace(waiting=int(waits), running=0, slots=1)
 
-    def generate(self, *_: Any) -> Any:
+    def generate(self, *_: Any, begun: Any = ()) -> Any:
         self.begun += 1
+        self.given = begun
         yield InLine(1)
         for number in range(10):
             self._waiting = number == self._tokens
@@ -117,11 +125,26 @@ class Crowded:
 def test_it_makes_way_for_others_and_begins_anew_but_not_for_ever():
     engine = Crowded(tokens=4)
 
-    told = list(replay(engine, [1], SamplingParams(10), [7] * 10, [-1.0] * 10, threading.Event()))
+    told = list(replay(engine, TENFOLD, threading.Event()))
 
     assert engine.begun == MAX_RETREATS + 1
     assert (told[-1].agreed, told[-1].finish) == (10, "stop")
     assert any(each.is_waiting for each in told)
+
+
+def test_what_a_branch_was_given_is_given_again_and_not_generated():
+    engine = Crowded(tokens=-1)
+    branch = replace(
+        TENFOLD,
+        answer=tokens_of(5, 6, *[7] * 10),
+        scores=(*TENFOLD.scores[:2], *TENFOLD.scores),
+        begun=2,
+    )
+
+    *_, end = replay(engine, branch, threading.Event())
+
+    assert engine.given == (5, 6)
+    assert (end.agreed, end.finish) == (12, "stop")
 
 
 @pytest.mark.parametrize(("waiting", "running"), [(1, 0), (0, 2)])
@@ -130,7 +153,7 @@ def test_it_does_not_begin_while_others_need_the_slots(waiting: int, running: in
     status = SimpleNamespace(waiting=waiting, running=running, slots=2)
     engine = SimpleNamespace(status=status, generate=None)
 
-    steps = replay(engine, [1], SamplingParams(), [7], [0.0], cancelled)
+    steps = replay(engine, TENFOLD, cancelled)
     assert next(steps) == Replay(is_waiting=True)
     assert next(steps) == Replay(is_waiting=True)
     steps.close()

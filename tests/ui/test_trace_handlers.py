@@ -232,6 +232,8 @@ def test_a_record_of_another_model_is_neither_saved_nor_copied(
         {"pieces": {"a": "b"}},
         {"work": {}},
         {"loops": [[0]]},
+        {"begun": 26},
+        {"begun": -1},
     ],
 )
 def test_a_record_that_is_none_gets_a_sentence(

@@ -31,6 +31,11 @@ _PROMPT = """
 PROMPT = {prompt}
 PROMPT_IDS = {prompt_ids}
 ANSWER_IDS = {answer_ids}
+{given}"""
+
+_GIVEN = """\
+# A branch: the answer was given this beginning, and the model chose what follows.
+GIVEN_IDS = ANSWER_IDS[:{begun}]
 """
 
 _DRAW = '''
@@ -42,9 +47,9 @@ class SeededDraw(LogitsProcessor):
     alone, so the same seed draws the same answer.
     """
 
-    def __init__(self, seed, count):
+    def __init__(self, seed, count, given=0):
         generator = torch.Generator().manual_seed(seed)
-        self.numbers = iter(torch.rand(count, generator=generator).tolist())
+        self.numbers = iter(torch.rand(count, generator=generator)[given:].tolist())
 
     def __call__(self, input_ids, scores):
         scores, order = scores.sort(descending=True)
@@ -62,7 +67,7 @@ _LOAD = """
 tokenizer = YuanTokenizer.from_pretrained(MODEL)
 model = YuanForCausalLM.from_pretrained(MODEL, dtype=torch.{dtype}).to({device}).eval()
 {check}
-prompt = torch.tensor([PROMPT_IDS], device=model.device)
+prompt = torch.tensor([PROMPT_IDS{given}], device=model.device)
 """
 
 _CHECK = "assert tokenizer.encode(PROMPT) == PROMPT_IDS, 'the tokenizer is another one'\n"
@@ -75,18 +80,18 @@ _GENERATE = """\
 output = model.generate(
     prompt,
     attention_mask=torch.ones_like(prompt),
-    max_new_tokens=len(ANSWER_IDS),
+    max_new_tokens=len(ANSWER_IDS){fewer},
     do_sample=False,{draws}
     repetition_penalty={penalty},
     eos_token_id=tokenizer.eod_token_id,
     pad_token_id=tokenizer.eod_token_id,{processors}
 )
-answer = output[0, prompt.shape[1] :].tolist()
+answer = output[0, len(PROMPT_IDS) :].tolist()
 """
 
 _PROCESSORS = """\
 processors = [
-{steps}    SeededDraw({seed}, len(ANSWER_IDS)),
+{steps}    SeededDraw({seed}, len(ANSWER_IDS){given}),
 ]
 """
 
@@ -106,17 +111,18 @@ def python_script(trace: Trace, model: str, prompt: str | None) -> str:
     """The script.
 
     Args:
-        trace: with at least one token of an answer.
+        trace: with at least one token that the model chose.
         model: a folder or an id, from which it loads the model unless it is told of another.
         prompt: a text that the tokenizer encodes to the ids of the prompt; None if there is none,
             and the text of the prompt is there to be read only.
     """
-    settings = trace.settings
+    settings, begun = trace.settings, trace.begun
     steps = {} if settings.greedy else _steps(trace)
     names = [] if settings.greedy else ["LogitsProcessor", *steps]
     processors = _PROCESSORS.format(
         steps="".join(f"    {name}({value}),\n" for name, value in steps.items()),
         seed=settings.seed,
+        given=f", given={begun}" if begun else "",
     )
     device = "cuda" if trace.model.device.startswith("cuda") else "cpu"
     parts = [
@@ -129,14 +135,19 @@ def python_script(trace: Trace, model: str, prompt: str | None) -> str:
             prompt=literal("".join(trace.prompt.texts) if prompt is None else prompt),
             prompt_ids=_ids(trace.prompt.ids),
             answer_ids=_ids(trace.answer.ids),
+            given=_GIVEN.format(begun=begun) if begun else "",
         ),
         "" if settings.greedy else f"\n{_DRAW}",
         _LOAD.format(
-            dtype=_dtype(trace), device=repr(device), check=_UNCHECKED if prompt is None else _CHECK
+            dtype=_dtype(trace),
+            device=repr(device),
+            check=_UNCHECKED if prompt is None else _CHECK,
+            given=" + GIVEN_IDS" if begun else "",
         ),
         "" if settings.greedy else processors,
         _GENERATE.format(
             penalty=settings.repetition_penalty,
+            fewer=" - len(GIVEN_IDS)" if begun else "",
             draws="" if settings.greedy else "  # SeededDraw has drawn already",
             processors="" if settings.greedy else "\n    logits_processor=processors,",
         ),

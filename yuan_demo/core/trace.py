@@ -143,6 +143,7 @@ class Trace:
         messages: of the conversation, the question last.
         options, settings: how the prompt was made and the tokens chosen, the seed included.
         prompt, answer: their tokens.
+        begun: tokens of the answer that were given, as a branch has them; the others were chosen.
         text: of the answer.
         finish: why it ended.
         scores: one per token of the answer.
@@ -159,6 +160,7 @@ class Trace:
     settings: SamplingParams
     prompt: TraceTokens
     answer: TraceTokens
+    begun: int
     text: str
     finish: FinishReason
     scores: tuple[TraceScore, ...]

@@ -101,6 +101,11 @@ class Node:
         names = ", ".join(known)
         return PageError("trace_no_choice", where=self._place(), known=names, value=self._shown())
 
+    def bad_form(self, example: str) -> PageError:
+        """That this is not written like an example."""
+        shown = self._shown()
+        return PageError("trace_no_form", where=self._place(), example=example, value=shown)
+
     def flag(self) -> bool:
         """True or false."""
         if not isinstance(self.value, bool):

@@ -63,8 +63,8 @@ def checked_trace(value: Any) -> Trace:
 
 def _trace(*parts: Node) -> Trace:
     """A trace of the values of its fields, in their order."""
-    created, turn, messages, options, settings, prompt, answer, text, finish = parts[:9]
-    scores, pieces, loops, timings, model = parts[9:]
+    created, turn, messages, options, settings, prompt, answer, begun, text = parts[:9]
+    finish, scores, pieces, loops, timings, model = parts[9:]
     made_by = _model(model)
     most = made_by.vocabulary - 1
     said = _tokens(answer, most)
@@ -78,6 +78,7 @@ def _trace(*parts: Node) -> Trace:
         _settings(settings),
         _tokens(prompt, most, least=1),
         said,
+        begun.whole(0, len(said.ids)),
         text.text(),
         finish.choice(get_args(FinishReason)),
         tuple(_score(row, most) for row in rows),
@@ -95,7 +96,7 @@ def _time(node: Node) -> str:
             return text
     except ValueError:
         pass
-    raise node.bad_choice(("2026-01-31T12:00:00Z",))
+    raise node.bad_form("2026-01-31T12:00:00Z")
 
 
 def _message(node: Node) -> Message:
@@ -235,5 +236,5 @@ def _model(node: Node) -> TraceModel:
 def _file(node: Node) -> TraceFile:
     name, size, digest = node.members(*(each.name for each in fields(TraceFile)))
     if not re.fullmatch(r"[0-9a-f]{64}", digest.text(64, least=64)):
-        raise digest.bad_choice(("0-9, a-f",))
+        raise digest.bad_form("0123456789abcdef…")
     return TraceFile(name.text(_MAX_NAME), size.whole(), digest.value)

@@ -25,6 +25,9 @@ class ModelFacts:
 
     Args:
         model: the model.
+
+    Attributes:
+        mark: tells models apart without reading their files: by names, sizes and times of change.
     """
 
     def __init__(self, model: ChatModel) -> None:
@@ -34,13 +37,7 @@ class ModelFacts:
         self._read = 0
         self._found: tuple[TraceFile, ...] | None = None
         self._model = _described(model)
-
-    @property
-    def mark(self) -> str:
-        """Tells models apart without reading their files: by names, sizes and times of change."""
-        stats = [(file.name, *_size_and_time(file)) for file in self._files]
-        facts = (self._model.name, self._model.dtype, self._model.quantize, stats)
-        return f"{crc32(repr(facts).encode(errors='replace')):08x}"
+        self.mark = self._marked()
 
     @property
     def share(self) -> float:
@@ -54,7 +51,8 @@ class ModelFacts:
     def whole(self, timeout: float) -> TraceModel | None:
         """The model with its files; None if they are not read within `timeout` seconds.
 
-        Where a file cannot be read there are none: it is not known what the model was made of.
+        Where a file cannot be read, or was changed since, there are none: it is not known what the
+        model was made of.
         """
         with self._lock:
             if self._thread is None:
@@ -67,9 +65,16 @@ class ModelFacts:
 
     def _hash(self) -> None:
         try:
-            self._found = tuple(self._hashed(file) for file in self._files)
+            found = tuple(self._hashed(file) for file in self._files)
         except OSError:
-            self._found = ()
+            found = ()
+        # What was changed since is not what was loaded.
+        self._found = found if self._marked() == self.mark else ()
+
+    def _marked(self) -> str:
+        stats = [(file.name, *_size_and_time(file)) for file in self._files]
+        facts = (self._model.name, self._model.dtype, self._model.quantize, stats)
+        return f"{crc32(repr(facts).encode(errors='replace')):08x}"
 
     def _hashed(self, file: Path) -> TraceFile:
         digest = hashlib.sha256()

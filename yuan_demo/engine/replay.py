@@ -7,7 +7,7 @@ from time import sleep
 from typing import Any
 
 from yuan_demo.core.generation import FinishReason, InLine, TokenScores
-from yuan_demo.core.sampling import SamplingParams
+from yuan_demo.core.trace import Trace
 from yuan_demo.engine.engine import Engine, EngineStatus
 from yuan_demo.model.detokenizer import StreamingDetokenizer
 
@@ -21,7 +21,7 @@ class Replay:
     """How far an answer has been generated again.
 
     Attributes:
-        agreed: tokens from its beginning that are the same.
+        agreed: tokens from its beginning that are the same, given ones included.
         is_waiting: for others, who chat.
         token_id: the first token that differs; None so far, or if generation ended before it.
         scores: of `token_id`.
@@ -39,25 +39,16 @@ class Replay:
 
 
 def replay(
-    engine: Engine,
-    prompt: Sequence[int],
-    params: SamplingParams,
-    expected: Sequence[int],
-    logprobs: Sequence[float],
-    cancelled: threading.Event,
-    client: str | None = None,
+    engine: Engine, trace: Trace, cancelled: threading.Event, client: str | None = None
 ) -> Iterator[Replay]:
-    """Generates until the expected tokens are there, or one is another.
+    """Generates until all tokens of an answer are there, or one is another.
 
     Whoever chats goes first: it begins when a slot is free, and begins anew when others
     have to wait.
 
     Args:
         engine: generates.
-        prompt: ids.
-        params: as they were, the seed included.
-        expected: ids of the answer; at least one.
-        logprobs: of each of them, as they were.
+        trace: with at least one token that the model chose.
         cancelled: set to stop before the next forward pass.
         client: who asks; see `Engine.generate`.
 
@@ -71,7 +62,7 @@ def replay(
         while _is_full(engine.status) and not cancelled.is_set():
             yield Replay(is_waiting=True)
             sleep(_LOOK_SECONDS)
-        steps = _steps(engine, prompt, params, expected, logprobs, cancelled, client)
+        steps = _steps(engine, trace, cancelled, client)
         for now in steps:
             if not now.finish and retreat < MAX_RETREATS and engine.status.waiting:
                 break
@@ -86,18 +77,16 @@ def _is_full(status: EngineStatus) -> bool:
 
 
 def _steps(
-    engine: Engine,
-    prompt: Sequence[int],
-    params: SamplingParams,
-    expected: Sequence[int],
-    logprobs: Sequence[float],
-    cancelled: threading.Event,
-    client: str | None,
+    engine: Engine, trace: Trace, cancelled: threading.Event, client: str | None
 ) -> Iterator[Replay]:
-    now = Replay()
-    # It may be cut short elsewhere, but never here.
-    most = max(params.max_new_tokens, len(expected))
-    for step in engine.generate(prompt, replace(params, max_new_tokens=most), cancelled, client):
+    expected, prompt = trace.answer.ids, trace.prompt.ids
+    now = Replay(agreed=trace.begun)
+    # It may have been cut short for another reason, but is not here.
+    params = replace(
+        trace.settings, max_new_tokens=max(trace.settings.max_new_tokens, len(expected))
+    )
+    given = {"begun": expected[: trace.begun]} if trace.begun else {}
+    for step in engine.generate(prompt, params, cancelled, client, **given):
         if isinstance(step, InLine):
             yield replace(now, is_waiting=True)
             continue
@@ -107,7 +96,7 @@ def _steps(
         if step.token_id != expected[now.agreed]:
             yield replace(now, token_id=step.token_id, scores=step.scores, finish="stop")
             return
-        change = abs(step.scores.logprob - logprobs[now.agreed])
+        change = abs(step.scores.logprob - trace.scores[now.agreed].logprob)
         now = replace(now, agreed=now.agreed + 1, largest_change=max(now.largest_change, change))
         is_over = now.agreed == len(expected)
         yield replace(now, finish="stop" if is_over else step.finish_reason)

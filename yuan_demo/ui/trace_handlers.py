@@ -93,7 +93,7 @@ class TraceHandlers(AskHandlers):
             `script`, its text.
         """
         trace = self._trace(sent)
-        if not trace.answer.ids:
+        if len(trace.answer.ids) <= trace.begun:
             raise PageError("trace_no_answer")
         if self._is_of_another_model(sent):
             raise PageError("trace_model_gone")
@@ -109,14 +109,11 @@ class TraceHandlers(AskHandlers):
         Raises:
             PageError: it has no tokens, or ids that this model has not.
         """
-        if not trace.answer.ids:
+        if len(trace.answer.ids) <= trace.begun:
             raise PageError("trace_no_answer")
         self.checked_ids(list(trace.prompt.ids), least=1)
         self.checked_ids(list(trace.answer.ids), least=1)
-        logprobs = [score.logprob for score in trace.scores]
-        ids = trace.answer.ids
-        engine = self.model.engine
-        return replay(engine, trace.prompt.ids, trace.settings, ids, logprobs, cancelled)
+        return replay(self.model.engine, trace, cancelled)
 
     def replayed(self, trace: Trace, end: Replay, *, is_own: bool = False) -> dict[str, Any]:
         """How a replay went, when it has ended.

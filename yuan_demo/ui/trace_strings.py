@@ -168,10 +168,14 @@ TRACE_ERRORS: dict[str, tuple[str, str]] = {
         "文件被改动或损坏，请重新保存。",
     ),
     "trace_no_choice": (
-        "In the file {where} must be one of {known}, or of that form, but is {value}. It was "
-        "edited or damaged: save it again.",
-        "文件中 {where} 必须是 {known} 之一或这种形式，现在是 {value}。"
-        "文件被改动或损坏，请重新保存。",
+        "In the file {where} must be one of {known}, but is {value}. It was edited or damaged: "
+        "save it again.",
+        "文件中 {where} 必须是 {known} 之一，现在是 {value}。文件被改动或损坏，请重新保存。",
+    ),
+    "trace_no_form": (
+        "In the file {where} must be written like {example}, but is {value}. It was edited or "
+        "damaged: save it again.",
+        "文件中 {where} 必须写成 {example} 的形式，现在是 {value}。文件被改动或损坏，请重新保存。",
     ),
     "trace_no_whole": (
         "In the file {where} must be a whole number from {low} to {high}, but is {value}. It was "
@@ -201,9 +205,9 @@ TRACE_ERRORS: dict[str, tuple[str, str]] = {
         "回答结束且数据完整之后才能保存为文件，现在还不行。请等它结束，或点重试。",
     ),
     "trace_no_answer": (
-        "Only an answer of at least one token can be generated again, but this one has none. "
-        "Choose another.",
-        "至少有一个词元的回答才能重新生成，这个回答没有词元。请选择另一个。",
+        "Only an answer in which the model chose at least one token can be generated again, but in "
+        "this one it chose none. Choose another.",
+        "至少有一个词元由模型选出的回答才能重新生成，这个回答没有。请选择另一个。",
     ),
     "trace_model_gone": (
         "This needs the model that wrote the answer, but another one is loaded by now. Press retry "

@@ -23,9 +23,9 @@ def trace_of_record(record: Any, text: str, model: TraceModel) -> Trace:
     Raises:
         PageError: it is no such record, or lacks what a trace holds.
     """
-    if isinstance(record, dict) and not (record.get("messages") and record.get("finish")):
-        raise PageError("trace_unfinished")
     try:
+        if not record.get("messages") or not record.get("finish") or None in record["rows"]:
+            raise PageError("trace_unfinished")
         plain = {
             "kind": KIND,
             "version": VERSION,
@@ -36,6 +36,7 @@ def trace_of_record(record: Any, text: str, model: TraceModel) -> Trace:
             "settings": record["settings"],
             "prompt": _plain_tokens(record["prompt"]),
             "answer": _plain_tokens(record["cells"]),
+            "begun": record.get("begun") or 0,
             "text": text,
             "finish": record["finish"],
             "scores": [_plain_row(row) for row in record["rows"]],
@@ -75,6 +76,7 @@ def record_of_trace(trace: Trace) -> dict[str, Any]:
         "finish": trace.finish,
         "seed": None if trace.settings.greedy else trace.settings.seed,
         "loops": [list(loop) for loop in trace.loops],
+        "begun": trace.begun,
         **_work(trace.timings),
         "created": trace.created,
         "by": asdict(trace.model),
