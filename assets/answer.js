@@ -117,6 +117,7 @@ function drawFacts() {
   $('an-what').firstChild.textContent = say(shown ? (shown.isPrompt ? 'an_what_prompt' : 'an_what') : isStarted ? 'an_none_kept' : 'an_none');
   if (rows.length) facts.push(say('an_facts', { n: shown.rows.length, p: percent(Math.exp(rows.reduce((sum, row) => sum + row[LOGPROB], 0) / rows.length)) }));
   if (rows.length && shown.seed != null) facts.push(say('seed_used', { n: '' + shown.seed }));
+  element.querySelector('.an-card').classList.toggle('from-file', !!shown?.file);
   $('an-what').lastChild.textContent = facts.join(' · ');
 }
 

@@ -213,7 +213,7 @@ function drawFile() {
     fold(say('tr_settings'), body => body.append(listOf({ ...shown.options, ...shown.settings }))),
     fold(say('tr_files'), body => body.append(listOf(Object.fromEntries([
       ...Object.entries(by).filter(([key, value]) => key !== 'files' && value !== null),
-      ...by.files.map(each => [each.name, 'SHA-256 ' + each.sha256])])))),
+      ...by.files.map(each => [each.name + ' (SHA-256)', each.sha256])])))),
     makeButton('tr-close', say('tr_close'), () => publish('opened', { close: shown.number })));
   node.replaceChildren(...parts);
 }
