@@ -1,6 +1,6 @@
 // The Answer tab: every token of an answer as a heat map. Joined behind this file, in one scope:
 // answer_report.js (how it ended) and answer_details.js (one token's candidates; it starts all).
-const { lang, count, say, make, makeSwitch, write, CellList, subscribe } = window.yuanDemo;
+const { lang, count, say, make, makeSwitch, write, CellList, publish, subscribe } = window.yuanDemo;
 const $ = name => element.querySelector('.' + name);
 $('an').innerHTML = `
   <section class="an-card">
@@ -104,7 +104,7 @@ function drawChooser() {
   if (chooser.dataset.key !== key) {
     chooser.dataset.key = key;
     chooser.replaceChildren(...all.map(answer => {
-      const option = make('option', '', answer.isPrompt ? say('an_prompt_of', { n: '' + answer.turn }) : say('an_turn', { n: '' + answer.turn, question: answer.question.trim() }));
+      const option = make('option', '', answer.isPrompt ? say('an_prompt_of', { n: '' + answer.turn }) : answer.file ? say('tr_from', { name: answer.file, n: '' + answer.turn }) : say('an_turn', { n: '' + answer.turn, question: answer.question.trim() }));
       option.value = answer.number;
       return option;
     }));
@@ -113,10 +113,11 @@ function drawChooser() {
 }
 
 function drawFacts() {
-  const rows = (shown?.rows ?? []).filter(Boolean), facts = [];
+  const rows = (shown?.rows ?? []).filter(Boolean), facts = shown?.file ? [say('tr_from', { name: shown.file, n: '' + shown.turn })] : [];
   $('an-what').firstChild.textContent = say(shown ? (shown.isPrompt ? 'an_what_prompt' : 'an_what') : isStarted ? 'an_none_kept' : 'an_none');
   if (rows.length) facts.push(say('an_facts', { n: shown.rows.length, p: percent(Math.exp(rows.reduce((sum, row) => sum + row[LOGPROB], 0) / rows.length)) }));
   if (rows.length && shown.seed != null) facts.push(say('seed_used', { n: '' + shown.seed }));
+  element.querySelector('.an-card').classList.toggle('from-file', !!shown?.file);
   $('an-what').lastChild.textContent = facts.join(' · ');
 }
 
@@ -134,6 +135,7 @@ function draw() {
   if (!hasTokens) { list.replaceChildren(); $('an-loops').replaceChildren(); boxes = []; drawnNumber = null; drawnLoops = ''; }
   if (hasTokens) { drawList(); followStop(); drawReport(); showDetails(); }
   followSampler(); followAsked();
+  publish('shown', shown?.isPrompt ? answers.find(each => each.rated === shown) : shown);
   if (isWriting && isAtEnd && picked === null) list.scrollTop = list.scrollHeight;
   element.dataset.draws = +(element.dataset.draws || 0) + 1;
   element.dataset.drawMs = (performance.now() - started).toFixed(1);

@@ -2,8 +2,9 @@
 let stringAsk = 0, askedAt = '';
 
 function followAsked() {
-  $('an-asked').hidden = !shown?.rows.length || shown.isPrompt || isWriting;
-  const at = shown?.number + ':' + tokenOpened();
+  $('an-asked').hidden = !shown?.rows.length || shown.isPrompt || !!shown.foreign || isWriting;
+  if (!shown?.rows.length) return;
+  const at = shown.number + ':' + tokenOpened();
   if (at === askedAt) return;
   // What was asked belongs to another place.
   askedAt = at;

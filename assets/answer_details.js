@@ -207,6 +207,7 @@ subscribe('answers', news => {
   // A new answer is looked at as it comes.
   if (news.isWriting && !isWriting) wanted = picked = null;
   ({ answers, isWriting, isStarted } = news);
+  if (news.wanted) { wanted = news.wanted; picked = pointed = null; }
   draw();
 });
 // While another tab hid this one nothing was drawn.

@@ -3,7 +3,7 @@ let asked = null, askedOften = 0, rateError = '';  // asked: {record, ask} that 
 
 function drawRate() {
   const [button, status] = $('an-rate').children;
-  $('an-rate').hidden = !shown?.prompt || !!shown.rated || isWriting;
+  $('an-rate').hidden = !shown?.prompt || !!shown.rated || !!shown.foreign || isWriting;
   button.textContent = say(asked ? 'an_stop_rating' : 'an_rate');
   button.title = asked ? '' : say('an_rate_title');
   const text = asked ? say('an_rating') : rateError;

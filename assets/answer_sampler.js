@@ -21,7 +21,7 @@ function openSampler() {
 
 // Asks again where the token or a setting is another one.
 function followSampler() {
-  $('an-sampler').hidden = !shown?.rows.length || shown.isPrompt || !shown.settings || isWriting;
+  $('an-sampler').hidden = !shown?.rows.length || shown.isPrompt || !shown.settings || !!shown.foreign || isWriting;
   if (!isOpen || $('an-sampler').hidden) return;
   if (knobsFor !== shown.number) { knobs = { ...shown.settings }; knobsFor = shown.number; sampled = null; drawKnobs(); }
   const token = tokenOpened(), key = shown.number + ':' + token + JSON.stringify(knobs);

@@ -4,7 +4,9 @@
 (() => {
   const { publish, subscribe } = window.yuanDemo;
   const KEY = 'yuan-demo-answers', MOST_KEPT = 64, MOST_CHARACTERS = 2_000_000;
+  const OPENED_KEY = 'yuan-demo-opened', MOST_OPENED = 4;
   let kept = [], live = null;  // records, the last used at the end; the one that is being written
+  let opened = [], latest = { answers: [], isWriting: false, isStarted: false };  // from files (trace.js); what was published
 
   const isOf = (record, marks) => marks && marks[0] === record.mark[0]
     // What was stopped may stand in the chat with a token less than was generated.
@@ -17,7 +19,8 @@
     live.rows.splice(from, rows.length, ...rows);
     Object.assign(live.pieces, pieces);
     Object.assign(live, facts, { finish: view.finish, seed: view.seed, cells: view.answer, prompt: view.cells,
-      question: view.turns[view.turns.length - 1]?.q ?? '' });
+      question: view.turns[view.turns.length - 1]?.q ?? '',
+      work: view.work, speed: view.speed, model: window.yuanDemo.model.mark });
   }
 
   function keep(record) {
@@ -41,9 +44,26 @@
     for (const record of kept) if (isOf(record, view.marks?.[record.turn])) turns.set(record.turn, record);
     if (live) turns.set(live.turn, live);
     const answers = [...turns.keys()].sort((one, other) => one - other).map(turn => turns.get(turn));
-    publish('answers', { answers, isWriting, isStarted: view.turns?.length > 0 });
+    tell({ answers, isWriting, isStarted: view.turns?.length > 0 });
+  }
+
+  // Those from files first: the newest answer is the last.
+  function tell(news, wanted) {
+    latest = news;
+    publish('answers', { ...news, answers: [...opened, ...news.answers], wanted });
+  }
+
+  function onOpened(record) {
+    if (record.close) opened = opened.filter(each => each.number !== record.close);
+    else opened = [...opened, { ...record, number: record.number ?? Date.now() }].slice(-MOST_OPENED);
+    try { sessionStorage.setItem(OPENED_KEY, JSON.stringify(opened)); } catch { sessionStorage.removeItem(OPENED_KEY); }
+    tell(latest, record.close ? undefined : opened[opened.length - 1].number);
   }
 
   try { kept = JSON.parse(sessionStorage.getItem(KEY)) ?? []; } catch { kept = []; }
+  try { opened = JSON.parse(sessionStorage.getItem(OPENED_KEY)) ?? []; } catch { opened = []; }
+  // The server may have been started with another model since.
+  for (const record of opened) record.foreign ||= record.model !== window.yuanDemo.model.mark;
   subscribe('view', onView);
+  subscribe('opened', onOpened);
 })();

@@ -207,6 +207,18 @@ def test_stopping_ends_the_answer_and_keeps_what_it_wrote(handlers: PageHandlers
     assert 4 <= len(view["answer"]["i"]) < 500
 
 
+def test_what_was_stopped_is_painted_before_its_generator_has_ended(handlers: PageHandlers):
+    answers = chat(handlers, "你好", [], max_new_tokens=500, request=page())
+    next(answers)
+    next(answers)
+    handlers.stop(page())
+
+    # The page asks right after the stop; Gradio closes the generator when it comes to it.
+    view = view_of(preview(handlers, "", [user("你好")], 500, page()))
+    assert (view["mode"], view["finish"]) == ("sent", "cancelled")
+    answers.close()
+
+
 def test_stopping_one_page_leaves_the_others_alone(handlers: PageHandlers):
     answers = chat(handlers, "你好", [], request=page("mine"))
     next(answers)

@@ -1,5 +1,6 @@
 import ast
 import re
+from collections import ChainMap
 from collections.abc import Iterator
 from pathlib import Path
 from string import Formatter
@@ -9,10 +10,9 @@ import pytest
 from yuan_demo.core.control_tokens import CONTROL_TOKENS
 from yuan_demo.core.errors import EngineError, PageError, PromptError, SamplingError
 from yuan_demo.engine.failures import Failure
-from yuan_demo.ui.answer_strings import ANSWER
-from yuan_demo.ui.inside_strings import INSIDE
 from yuan_demo.ui.label_strings import LABELS, PARTS
 from yuan_demo.ui.lesson_texts import LESSON_WORDS
+from yuan_demo.ui.panel import WORDS
 from yuan_demo.ui.panel_strings import PANEL
 from yuan_demo.ui.strings import (
     ENDINGS,
@@ -24,14 +24,15 @@ from yuan_demo.ui.strings import (
     error_text,
     language_of,
 )
-from yuan_demo.ui.why_strings import WHY
 
 PROJECT = Path(__file__).resolve().parents[2]
-TABLES = {"LABELS": LABELS, "PARTS": PARTS, "ERRORS": ERRORS, "PANEL": PANEL, "ENDINGS": ENDINGS}
-TABLES["ANSWER"] = ANSWER
-TABLES["INSIDE"] = INSIDE
-TABLES["WHY"] = WHY
-TABLES["LINE"] = {"in": IN_LINE, "left": LEFT_LINE}
+TABLES: dict[str, dict[str, tuple[str, str]]] = {
+    **{f"WORDS {number}": table for number, table in enumerate(WORDS)},
+    "LABELS": LABELS,
+    "ERRORS": ERRORS,
+    "ENDINGS": ENDINGS,
+    "LINE": {"in": IN_LINE, "left": LEFT_LINE},
+}
 PAGE_ERRORS = {kind.__name__ for kind in (PageError, PromptError, SamplingError, EngineError)}
 REWORKED = {code: {"over"} for code in ("message_too_long", "pinned_too_long", "window_full")}
 """Places that `error_text` fills from the other values."""
@@ -140,7 +141,7 @@ KEYS_IN_JS = re.compile(r"say\((?:[^()']*\? )?'(\w+)'(?: : '(\w+)')?")
 
 
 def test_every_word_that_the_page_asks_for_is_there():
-    words = PANEL | PARTS | LESSON_WORDS | LABELS | ANSWER | INSIDE | WHY
+    words = ChainMap(*WORDS, LABELS)
     scripts = sorted((PROJECT / "assets").glob("*.js"))
     source = "\n".join(script.read_text(encoding="utf-8") for script in scripts)
     asked = {key for match in KEYS_IN_JS.findall(source) for key in match if key}
@@ -160,6 +161,14 @@ def test_the_panel_explains_every_symbol_in_both_languages():
 
 
 def test_no_word_of_the_page_hides_another_of_the_same_name():
-    tables = [set(PANEL), set(PARTS), set(LESSON_WORDS), set(ANSWER), set(INSIDE), set(WHY)]
+    tables = [
+        set(PANEL),
+        set(PARTS),
+        set(LESSON_WORDS),
+        set(ANSWER),
+        set(INSIDE),
+        set(WHY),
+        set(TRACE),
+    ]
 
     assert sum(map(len, tables)) == len(set.union(*tables))

@@ -77,6 +77,7 @@ class ChatModel:
 
     Attributes:
         aside: lends the model for what needs more than the engine gives.
+        quantize: as given.
 
     Raises:
         SettingsError: the weights cannot be kept so on their device.
@@ -94,6 +95,7 @@ class ChatModel:
         self.loaded = loaded
         self.tokenizer = loaded.tokenizer
         self.answer_seconds = answer_seconds
+        self.quantize = quantize
         window = min(context_window or loaded.context_length, loaded.context_length)
         network = network_of(loaded.model, window, slots, quantize)
         eod = loaded.tokenizer.eod_token_id

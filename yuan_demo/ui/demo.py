@@ -18,6 +18,8 @@ from yuan_demo.ui.inside_handlers import InsideHandlers
 from yuan_demo.ui.page_settings import naming_settings
 from yuan_demo.ui.scene_handlers import SceneHandlers
 from yuan_demo.ui.strings import EXAMPLES
+from yuan_demo.ui.trace_api import add_trace_api
+from yuan_demo.ui.trace_handlers import TraceHandlers
 from yuan_demo.ui.why_handlers import WhyHandlers
 from yuan_demo.ui.words import I18N
 
@@ -59,6 +61,7 @@ class _Page:
     context: gr.HTML
     tokens: gr.HTML
     answer: gr.HTML
+    files: gr.HTML
     why: gr.HTML
     inside: gr.HTML
     formats_tab: gr.Tab
@@ -101,8 +104,11 @@ def build_demo(handlers: PageHandlers) -> gr.Blocks:
         _wire_answer(demo, AnswerHandlers(handlers), page)
         _wire_why(demo, WhyHandlers(handlers), page)
         _wire_inside(demo, InsideHandlers(handlers), page)
+        traces = TraceHandlers(handlers)
+        _wire_files(demo, traces, page)
         _wire_loading(demo, handlers, scenes, page, repaint)
         add_api(handlers.model)
+        add_trace_api(traces)
     demo.queue(default_concurrency_limit=MAX_ANSWERS_AT_ONCE)
     return demo
 
@@ -129,6 +135,7 @@ def _lay_out(handlers: PageHandlers) -> _Page:
                     _lay_out_prompt_settings(controls)
                 with gr.Tab(I18N("tab_answer")):
                     answer = parts.answer_tokens()
+                    files = parts.answer_files()
                 with gr.Tab(I18N("tab_why")):
                     why = parts.answer_causes()
                     inside = parts.model_inside()
@@ -146,6 +153,7 @@ def _lay_out(handlers: PageHandlers) -> _Page:
         context,
         tokens,
         answer,
+        files,
         why,
         inside,
         formats_tab,
@@ -323,6 +331,14 @@ def _wire_inside(demo: gr.Blocks, inside: InsideHandlers, page: _Page) -> None:
     _wire_asks(page.inside, inside, "look_inside", trigger_mode="multiple")
     page.inside.stop_asking(inside.stop, **_QUIET)
     demo.unload(inside.leave)
+
+
+def _wire_files(demo: gr.Blocks, traces: TraceHandlers, page: _Page) -> None:
+    # The page asks one at a time, but maybe before Gradio has seen the end of the one before.
+    names = ("save_trace", "open_trace", "replay_trace", "copy_script")
+    _wire_asks(page.files, traces, *names, trigger_mode="multiple")
+    page.files.stop_asking(traces.stop, **_QUIET)
+    demo.unload(traces.leave)
 
 
 def _wire_loading(

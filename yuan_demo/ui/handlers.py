@@ -153,7 +153,10 @@ class PageHandlers:
 
     def stop(self, request: gr.Request) -> None:
         """Ends the answer of this page before its next forward pass."""
-        self.visitor(request).cancelled.set()
+        visitor = self.visitor(request)
+        visitor.cancelled.set()
+        # Its end may be seen only after the page has asked for the panel: it would stay as it was.
+        visitor.is_answering = False
 
     def hang_up(self, session_hash: str) -> None:
         """Whoever listened to the answer of a session is gone."""

@@ -6,6 +6,7 @@ as code (shown on 6.31): no template here has a place for one.
 """
 
 import json
+from collections import ChainMap
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import gradio as gr
 from yuan_demo.core.control_tokens import CONTROL_TOKENS
 from yuan_demo.core.tokens import Tokenizer
 from yuan_demo.engine.chat import ChatModel
+from yuan_demo.engine.model_facts import ModelFacts
 from yuan_demo.ui.answer_strings import ANSWER
 from yuan_demo.ui.inside_strings import INSIDE
 from yuan_demo.ui.label_strings import LABELS, PARTS
@@ -21,6 +23,7 @@ from yuan_demo.ui.lesson_texts import LESSON_WORDS
 from yuan_demo.ui.lessons import LESSONS
 from yuan_demo.ui.lint_strings import FINDINGS, REPAIRS
 from yuan_demo.ui.panel_strings import PANEL
+from yuan_demo.ui.trace_strings import TRACE
 from yuan_demo.ui.why_strings import WHY
 
 _ASSETS = Path(__file__).resolve().parents[2] / "assets"
@@ -39,6 +42,9 @@ _HEADER_HTML = """
 
 _CONTEXT_HTML = '<div class="cx"></div>'
 _TOKENS_HTML = '<div class="tl"></div>'
+
+WORDS = (PANEL, PARTS, LESSON_WORDS, ANSWER, WHY, INSIDE, TRACE)
+"""All that the page's own scripts say; no two tables have a key in common."""
 
 _SCRIPTS = ("page.js", "tools.js", "link.js", "chat.js", "busy.js", "answer_store.js")
 """Run before Gradio's own, in this order."""
@@ -71,6 +77,11 @@ def answer_tokens() -> gr.HTML:
     """What the model thought of every token of an answer."""
     names = ("", "_report", "_prompt", "_sampler", "_asked", "_details")
     return _part("answer-tokens", '<div class="an"></div>', *(f"answer{name}.js" for name in names))
+
+
+def answer_files() -> gr.HTML:
+    """The answer that is shown as a file: saved, opened, generated again."""
+    return _part("answer-files", '<div class="tr"></div>', "trace.js")
 
 
 def answer_causes() -> gr.HTML:
@@ -125,6 +136,7 @@ def page_styles() -> str:
             "answer.css",
             "why.css",
             "inside.css",
+            "trace.css",
         ),
         ":is(#lesson-list, #lesson-banner)": ("lessons.css",),
     }
@@ -137,7 +149,7 @@ def page_styles() -> str:
 def page_script(model: ChatModel) -> str:
     """What runs before all other scripts of the page: our words and facts, and what uses them."""
     data = {
-        "words": PANEL | PARTS | LESSON_WORDS | ANSWER | INSIDE | WHY | _choice_words(),
+        "words": {**ChainMap(*WORDS), **_choice_words()},
         "findings": FINDINGS,
         "repairs": REPAIRS,
         "glossary": _glossary(model.tokenizer),
@@ -190,4 +202,5 @@ def _model_facts(model: ChatModel) -> dict[str, Any]:
         "device": loaded.device,
         "dtype": str(loaded.dtype).removeprefix("torch."),
         "is_embedded": loaded.source == "embedded",
+        "mark": ModelFacts(model).mark,
     }

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from yuan_demo.core.budget import FittedPrompt
 from yuan_demo.core.errors import PageError
+from yuan_demo.ui.trace_strings import TRACE_ERRORS
 
 Language = Literal["en", "zh"]
 
@@ -190,6 +191,7 @@ ERRORS: dict[str, tuple[str, str]] = {
         "kept: press retry.",
         "服务器内部出错，详情见服务器日志。你的消息已保留，请点重试。",
     ),
+    **TRACE_ERRORS,
 }
 
 ENDINGS: dict[str, tuple[str, str]] = {
