@@ -10,10 +10,8 @@ import pytest
 from yuan_demo.core.control_tokens import CONTROL_TOKENS
 from yuan_demo.core.errors import EngineError, PageError, PromptError, SamplingError
 from yuan_demo.engine.failures import Failure
-from yuan_demo.ui.label_strings import LABELS, PARTS
-from yuan_demo.ui.lesson_texts import LESSON_WORDS
+from yuan_demo.ui.label_strings import LABELS
 from yuan_demo.ui.panel import WORDS
-from yuan_demo.ui.panel_strings import PANEL
 from yuan_demo.ui.strings import (
     ENDINGS,
     ERRORS,
@@ -161,14 +159,4 @@ def test_the_panel_explains_every_symbol_in_both_languages():
 
 
 def test_no_word_of_the_page_hides_another_of_the_same_name():
-    tables = [
-        set(PANEL),
-        set(PARTS),
-        set(LESSON_WORDS),
-        set(ANSWER),
-        set(INSIDE),
-        set(WHY),
-        set(TRACE),
-    ]
-
-    assert sum(map(len, tables)) == len(set.union(*tables))
+    assert sum(map(len, WORDS)) == len(ChainMap(*WORDS))
