@@ -137,7 +137,9 @@ $('in-ask').firstChild.addEventListener('click', () => {
   } else ask();
 });
 subscribe('answers', news => {
-  ({ answers, isWriting, isStarted } = news);
+  ({ isWriting, isStarted } = news);
+  // What another model wrote cannot be asked of this one.
+  answers = news.answers.filter(answer => !answer.foreign);
   draw();
 });
 subscribe('stretch', chosen => {

@@ -130,7 +130,7 @@ function drawChooser() {
   if (chooser.dataset.key !== key) {
     chooser.dataset.key = key;
     chooser.replaceChildren(...answers.map(answer => {
-      const option = make('option', '', say('wy_turn_of', { n: '' + answer.turn, question: answer.question.trim() }));
+      const option = make('option', '', answer.file ? say('tr_from', { name: answer.file, n: '' + answer.turn }) : say('wy_turn_of', { n: '' + answer.turn, question: answer.question.trim() }));
       option.value = answer.number;
       return option;
     }));

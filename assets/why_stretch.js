@@ -177,7 +177,10 @@ makeSwitch(element.querySelector('.tp-switch'), say('wy_by'), ['measured', 'grad
 });
 subscribe('answers', news => {
   if (news.isWriting && !isWriting) { wanted = null; isTapped = false; }
-  ({ answers, isWriting, isStarted } = news);
+  if (news.wanted) wanted = news.wanted;
+  ({ isWriting, isStarted } = news);
+  // What another model wrote cannot be asked of this one.
+  answers = news.answers.filter(answer => !answer.foreign);
   draw();
 });
 // While another tab hid this one nothing was drawn.

@@ -92,9 +92,10 @@ TRACE: dict[str, tuple[str, str]] = {
     ),
     "tr_foreign": (
         "Another model is loaded here, so what would have to ask the model is left out: rating the "
-        "prompt, the sampler, and any string. Generating it again is possible, to compare.",
-        "这里加载的是另一个模型，因此不提供需要模型计算的部分：给提示打分、采样过程、任意字符串。"
-        "可以重新生成来比较。",
+        "prompt, the sampler, any string, branches, and the Why tab. Generating it again is "
+        "possible, to compare.",
+        "这里加载的是另一个模型，因此不提供需要模型计算的部分：给提示打分、采样过程、任意字符串、"
+        "分支和“为什么”页。可以重新生成来比较。",
     ),
     "tr_prompt": ("Its prompt: {n} tokens", "它的提示：{n} 个词元"),
     "tr_settings": ("Its settings", "它的设置"),
