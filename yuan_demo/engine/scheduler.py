@@ -194,13 +194,13 @@ class Scheduler:
 
     def _seat_one(self, request: Request) -> bool:
         """Gives a request a slot with what it can take over; False if all are taken."""
-        place = self._pool.take(request.prompt)
+        place = self._pool.take(request.given)
         if place is None:
             return False
         if request in self._waiting:
             self._waiting.remove(request)
         request.seat(place.slot, place.reused)
-        self._metrics.seated(len(request.prompt), place.reused, request.timings.queue_seconds)
+        self._metrics.seated(len(request.given), place.reused, request.timings.queue_seconds)
         self._reading.append(request)
         try:
             if place.source != place.slot:
@@ -362,9 +362,9 @@ class Scheduler:
 
 
 def _turn(request: Request, under_way: Counter[str | None]) -> tuple[object, ...]:
-    """Sorts the line: answers before readings, then who has none under way, then who came first."""
+    """Sorts the line: chats before all else, then who has none under way, then who came first."""
     busy = under_way[request.client] if request.client is not None else 0
-    return request.kind != "answer", busy, request.submitted
+    return request.kind != "answer" or request.is_aside, busy, request.submitted
 
 
 def _free_memory() -> None:

@@ -152,6 +152,12 @@ ERRORS: dict[str, tuple[str, str]] = {
         "此视图需要原样的模型权重，但这里的权重已被量化、卸载或为处理器重新排布。"
         "请在 GPU 上启动演示且不带 --quantize，或使用自带的小模型。",
     ),
+    "beginning_too_long": (
+        "The answer is to begin with {tokens} tokens, but may have at most {limit}. Branch at an "
+        "earlier token, or raise the longest answer in the settings and ask anew.",
+        "回答要以 {tokens} 个词元开头，但最多只能有 {limit} 个。"
+        "请在更靠前的词元处分支，或在设置中增大回答长度后重新提问。",
+    ),
     "answer_running": (
         "An answer is being written. Stop it, or wait for its end, and try again.",
         "正在生成回答。请先停止或等它结束，再试一次。",
