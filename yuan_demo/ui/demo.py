@@ -10,6 +10,7 @@ from yuan_demo.ui import panel as parts
 from yuan_demo.ui.answer_handlers import AnswerHandlers
 from yuan_demo.ui.api import add_api
 from yuan_demo.ui.asks import AskHandlers
+from yuan_demo.ui.branch_handlers import BranchHandlers
 from yuan_demo.ui.chatbot import VerbatimChatbot
 from yuan_demo.ui.compare import CompareHandlers
 from yuan_demo.ui.controls import Controls, format_choices, make_controls
@@ -97,6 +98,7 @@ def build_demo(handlers: PageHandlers) -> gr.Blocks:
         _wire_scenes(scenes, page, repaint)
         _wire_formats(CompareHandlers(handlers), page)
         _wire_answer(demo, AnswerHandlers(handlers), page)
+        _wire_branches(BranchHandlers(handlers), page, repaint)
         _wire_loading(demo, handlers, scenes, page, repaint)
         add_api(handlers.model)
     demo.queue(default_concurrency_limit=MAX_ANSWERS_AT_ONCE)
@@ -307,6 +309,23 @@ def _wire_answer(demo: gr.Blocks, answers: AnswerHandlers, page: _Page) -> None:
     demo.unload(answers.leave)
 
 
+def _wire_branches(branches: BranchHandlers, page: _Page, repaint: dict[str, Any]) -> None:
+    """Another answer in the place of one, and the way back to it."""
+    chatbot, state, value = page.histories
+    branch = page.answer.branch(
+        branches.branch,
+        chatbot,
+        [chatbot, page.context, page.chat.textbox, page.answer],
+        **_SPOKEN,
+    )
+    # Both: `.then()` does not run after a failure (Gradio 6.31), which would leave the box locked.
+    for ended in (branch.success, branch.failure):
+        ended(branches.finish, chatbot, [state, value, page.chat.textbox], **_QUIET)
+    page.answer.put_up(branches.put_up, None, [*page.histories, page.answer], **_SPOKEN).then(
+        **repaint
+    )
+
+
 def _wire_loading(
     demo: gr.Blocks,
     handlers: PageHandlers,
@@ -325,7 +344,7 @@ def _wire_loading(
         None,
         [chat.chatbot, page.store],
         page.store,
-        js="(shown, kept) => ['loaded' in document.documentElement.dataset ? shown : kept]",
+        js="(shown, kept) => [window.yuanDemo.whenShown(shown) ? shown : kept]",
     )
     demo.load(
         handlers.greet,
@@ -344,6 +363,6 @@ def _wire_loading(
         None,
         chat.chatbot,
         page.store,
-        js="shown => { window.yuanDemo.whenLoaded(); return [shown]; }",
+        js="shown => { window.yuanDemo.whenLoaded(shown); return [shown]; }",
     ).then(**repaint)
     demo.unload(handlers.leave)

@@ -15,6 +15,7 @@ from yuan_demo.core.control_tokens import CONTROL_TOKENS
 from yuan_demo.core.tokens import Tokenizer
 from yuan_demo.engine.chat import ChatModel
 from yuan_demo.ui.answer_strings import ANSWER
+from yuan_demo.ui.branch_strings import BRANCHES, PAIR
 from yuan_demo.ui.label_strings import LABELS, PARTS
 from yuan_demo.ui.lesson_texts import LESSON_WORDS
 from yuan_demo.ui.lessons import LESSONS
@@ -38,7 +39,16 @@ _HEADER_HTML = """
 _CONTEXT_HTML = '<div class="cx"></div>'
 _TOKENS_HTML = '<div class="tl"></div>'
 
-_SCRIPTS = ("page.js", "tools.js", "link.js", "chat.js", "busy.js", "answer_store.js")
+_SCRIPTS = (
+    "page.js",
+    "tools.js",
+    "link.js",
+    "chat.js",
+    "busy.js",
+    "answer_store.js",
+    "forest.js",
+    "pair.js",
+)
 """Run before Gradio's own, in this order."""
 
 
@@ -68,7 +78,10 @@ def token_list() -> gr.HTML:
 def answer_tokens() -> gr.HTML:
     """What the model thought of every token of an answer."""
     names = ("", "_report", "_prompt", "_sampler", "_asked", "_details")
-    return _part("answer-tokens", '<div class="an"></div>', *(f"answer{name}.js" for name in names))
+    scripts = [f"answer{name}.js" for name in names]
+    # Before what starts all.
+    scripts.insert(-1, "branches.js")
+    return _part("answer-tokens", '<div class="an"></div>', *scripts)
 
 
 def answer_causes() -> gr.HTML:
@@ -114,7 +127,7 @@ def page_styles() -> str:
     value, and the browser then restyles every token (40 ms a keystroke against 8; 6.31).
     """
     nested = {
-        "#token-panel": ("context.css", "tokens.css", "formats.css", "answer.css"),
+        "#token-panel": ("context.css", "tokens.css", "formats.css", "answer.css", "branches.css"),
         ":is(#lesson-list, #lesson-banner)": ("lessons.css",),
     }
     parts = [asset("page.css")]
@@ -126,7 +139,7 @@ def page_styles() -> str:
 def page_script(model: ChatModel) -> str:
     """What runs before all other scripts of the page: our words and facts, and what uses them."""
     data = {
-        "words": PANEL | PARTS | LESSON_WORDS | ANSWER | _choice_words(),
+        "words": PANEL | PARTS | LESSON_WORDS | ANSWER | BRANCHES | PAIR | _choice_words(),
         "findings": FINDINGS,
         "repairs": REPAIRS,
         "glossary": _glossary(model.tokenizer),

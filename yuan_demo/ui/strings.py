@@ -152,6 +152,21 @@ ERRORS: dict[str, tuple[str, str]] = {
         "此视图需要原样的模型权重，但这里的权重已被量化、卸载或为处理器重新排布。"
         "请在 GPU 上启动演示且不带 --quantize，或使用自带的小模型。",
     ),
+    "behind_the_end": (
+        "Nothing can stand behind <eod>, which ends an answer. Choose a place before it.",
+        "<eod> 表示回答结束，其后不能再有内容。请选择它之前的位置。",
+    ),
+    "other_conversation": (
+        "This answer belongs to another conversation than the one in the chat. Put that one up "
+        "again under “Branches”, or branch from an answer of this one.",
+        "这个回答不属于聊天中的这段对话。请在“分支”中换回那段对话，或从当前对话的回答分支。",
+    ),
+    "other_prompt": (
+        "The prompt of this answer comes out as other tokens now: the demo runs with another model "
+        "or window than when it was written. Press retry, and branch from the new answer.",
+        "这个回答的提示现在得到的词元不同：演示程序的模型或窗口与当时不一样。"
+        "请点重试，再从新的回答分支。",
+    ),
     "beginning_too_long": (
         "The answer is to begin with {tokens} tokens, but may have at most {limit}. Branch at an "
         "earlier token, or raise the longest answer in the settings and ask anew.",
