@@ -32,11 +32,11 @@ function goOn(ids, logprobs, ranks, entropies, pieces) {
   })];
 }
 
-const spelled = pieces => pieces.map(spell).join('');
+const spelled = pieces => pieces.map(spell).join('').replaceAll('\n', '↵');
 function branch(token, ids, rows, pieces) {
   if (!canBranch()) return tellBranch(say('br_wait'));
   const begun = [...cells.ids.slice(0, token), ...ids], { prompt, settings, options, messages, turn } = shown;
-  const name = say('br_name', { n: '' + (token + 1), is: spelled(ids.map(id => pieces[id])), was: spell(cells.pieces[token]) });
+  const name = say('br_name', { n: '' + (token + 1), is: spelled(ids.map(id => pieces[id])), was: spelled([cells.pieces[token]]) });
   beginAnswer(prompt.i, begun, [...shown.rows.slice(0, token), ...rows], { ...shown.pieces, ...pieces });
   branchNode = forest.grow({ name, turn, at: token });
   picked = pointed = null;
@@ -51,16 +51,17 @@ function tellBranch(text) {
 }
 
 // --- the tree -----------------------------------------------------------------------------------------
-function drawNode(node, depth) {
-  const row = make('li', node.id === here ? 'here' : ''), box = make('input');
+function drawNode(node, depth, place) {
+  const row = make('li', node.id === here ? 'here' : ''), side = compared.indexOf(node.id);
   row.style.setProperty('--depth', Math.min(depth, 6));
-  Object.assign(box, { type: 'checkbox', checked: compared.includes(node.id) });
-  box.setAttribute('aria-label', say('br_compare', { name: node.name }));
-  box.addEventListener('change', () => {
-    compared = box.checked ? [...compared, node.id].slice(-2) : compared.filter(each => each !== node.id);
+  const pick = makeButton('br-pick' + (side < 0 ? '' : ' ' + 'ab'[side]), 'AB'[side] ?? '', () => {
+    compared = side < 0 ? [...compared, node.id].slice(-2) : compared.filter(each => each !== node.id);
     drawTree();
+    branchCard.querySelectorAll('.br-pick')[place].focus({ preventScroll: true });
   });
-  row.append(box);
+  pick.setAttribute('aria-pressed', side >= 0);
+  pick.setAttribute('aria-label', pick.title = say('br_compare', { name: node.name }));
+  row.append(pick);
   if (renamed === node.id) {
     const field = make('input', 'br-field');
     Object.assign(field, { type: 'text', value: node.name, maxLength: 80 });
@@ -72,8 +73,7 @@ function drawNode(node, depth) {
     setTimeout(() => field.select());
     return row;
   }
-  const name = makeButton('br-name', undefined, () => putUp(node)), facts = make('span', 'br-facts', say('br_turn', { n: '' + node.turn }));
-  write(name, node.name, false);
+  const name = makeButton('br-name', node.name, () => putUp(node)), facts = make('span', 'br-facts', say('br_turn', { n: '' + node.turn }));
   if (node.id === here) { name.setAttribute('aria-current', 'true'); facts.append(' · ', make('b', '', say('br_here'))); }
   name.title = say(node.id === here ? 'br_here_title' : 'br_put_up');
   row.append(name, facts, makeButton('br-rename', '✎', () => { renamed = node.id; drawTree(); }));
@@ -93,7 +93,7 @@ function putUp(node) {
 
 function drawTree() {
   const list = branchCard.querySelector('ol'), rows = [];
-  const add = (parent, depth) => tree.filter(node => node.parent === parent).forEach(node => { rows.push(drawNode(node, depth)); add(node.id, depth + 1); });
+  const add = (parent, depth) => tree.filter(node => node.parent === parent).forEach(node => { rows.push(drawNode(node, depth, rows.length)); add(node.id, depth + 1); });
   add(null, 0);
   compared = compared.filter(id => tree.some(node => node.id === id));
   list.replaceChildren(...rows);

@@ -137,9 +137,8 @@
     const isBehind = isWriting && apart >= Math.min(...ids.map(each => each.length));
     const columns = make('div', 'pr-columns'), at = isBehind ? -1 : apart;
     sides.forEach(({ name, note }, side) => {
-      const column = make('section', 'pr-side'), title = make('h4', 'pr-name'), words = make('span');
-      write(words, name, false);
-      title.append(badge(side), words);
+      const column = make('section', 'pr-side'), title = make('h4', 'pr-name');
+      title.append(badge(side), make('span', '', name));
       const tokens = drawTokens(lists[side], at < 0 ? (isBehind ? apart : -1) : at, side);
       tokens.setAttribute('aria-label', SIDES[side] + ': ' + name);
       column.append(title, ...(note ? [make('p', 'pr-note', note)] : []), tokens);

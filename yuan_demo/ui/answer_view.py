@@ -43,8 +43,8 @@ def answer_scores(
         `from` number of the first token told of, never one of the `begun` tokens that the answer
         was to begin with and that only the page knows the scores of; `rows` one per token (see
         `_row`), `pieces` spelling by id, `turn` its number, `mark` as `turn_marks` gives it for
-        question and answer, `loops` [start, period, end] each, `settings` by name; once it has ended also `options`
-        (`prompt_settings`) and `messages` [role, text], the answer left out.
+        question and answer, `loops` [start, period, end] each, `settings` by name; once it has
+        ended also `options` (`prompt_settings`) and `messages` [role, text], the answer left out.
     """
     start = 0 if is_whole or answer.finish_reason else since
     told = answer.scores[start:]

@@ -18,10 +18,10 @@ BRANCHES: dict[str, tuple[str, str]] = {
     # The tree
     "br_title": ("Branches", "分支"),
     "br_hint": (
-        "Press a name to put that conversation up again; tick two to compare them.",
-        "点名称即可换回那段对话；勾选两个可并排比较。",
+        "Press a name to put that conversation up again; mark two to compare them.",
+        "点名称即可换回那段对话；选中两个方框可并排比较。",
     ),
-    "br_one_more": ("Tick one more to compare.", "再勾选一个即可比较。"),
+    "br_one_more": ("Mark one more to compare.", "再选一个即可比较。"),
     "br_turn": ("turn {n}", "第 {n} 轮"),
     "br_here": ("shown", "当前"),
     "br_here_title": ("This one stands in the chat", "聊天中就是这一个"),
@@ -82,4 +82,40 @@ PAIR: dict[str, tuple[str, str]] = {
         "Bars: the model alone. Behind the arrow: the chance after the sampling settings.",
         "条形：只看模型。箭头之后：经过采样设置后被抽中的概率。",
     ),
+}
+
+DUEL: dict[str, tuple[str, str]] = {
+    "du_title": ("Let both answer", "让两者都回答"),
+    "du_what": (
+        "The same question under the chat's settings (A) and under changed ones (B). Nothing is "
+        "written into the chat.",
+        "同一个问题，用聊天的设置（A）和修改后的设置（B）各答一次。不会写入聊天。",
+    ),
+    "du_b": ("B is like A, but:", "B 与 A 相同，但："),
+    "du_as_a": ("as A", "同 A"),
+    "du_format": ("Format", "格式"),
+    "du_greedy": ("Greedy", "贪心"),
+    "du_temperature": ("Temperature", "温度"),
+    "du_top_k": ("Top-k", "Top-k"),
+    "du_top_p": ("Top-p", "Top-p"),
+    "du_repetition_penalty": ("Repetition penalty", "重复惩罚"),
+    "du_seed": ("Seed", "随机种子"),
+    "du_on": ("on", "开"),
+    "du_off": ("off", "关"),
+    "du_dice": ("Another seed", "换一个种子"),
+    "du_ask": ("Let both answer", "让两者都回答"),
+    "du_stop": ("Stop", "停止"),
+    "du_greedy_note": (
+        "Note: the seed and the temperature act only where greedy is off.",
+        "注意：只有关闭贪心时，随机种子和温度才起作用。",
+    ),
+    "du_question": ("Question: {question}", "问题：{question}"),
+    "du_a_name": ("The chat's settings", "聊天的设置"),
+    "du_b_name": ("With {changes}", "改动：{changes}"),
+    "du_in_line": ("number {n} in line", "排队第 {n} 位"),
+    "du_settings": (
+        "temperature {temperature}, top-k {top_k}, top-p {top_p}, penalty {penalty}",
+        "温度 {temperature}，top-k {top_k}，top-p {top_p}，惩罚 {penalty}",
+    ),
+    "du_settings_greedy": ("greedy, penalty {penalty}", "贪心，惩罚 {penalty}"),
 }

@@ -11,9 +11,13 @@ from yuan_demo.ui.answer_handlers import AnswerHandlers
 from yuan_demo.ui.api import add_api
 from yuan_demo.ui.asks import AskHandlers
 from yuan_demo.ui.branch_handlers import BranchHandlers
+from yuan_demo.ui.branch_wiring import wire_branches, wire_duel
 from yuan_demo.ui.chatbot import VerbatimChatbot
 from yuan_demo.ui.compare import CompareHandlers
 from yuan_demo.ui.controls import Controls, format_choices, make_controls
+from yuan_demo.ui.duel_handlers import DuelHandlers
+from yuan_demo.ui.events import QUIET as _QUIET
+from yuan_demo.ui.events import SPOKEN as _SPOKEN
 from yuan_demo.ui.handlers import PageHandlers
 from yuan_demo.ui.page_settings import naming_settings
 from yuan_demo.ui.scene_handlers import SceneHandlers
@@ -28,13 +32,6 @@ _SECRET = "yuan-demo-v1"
 
 MAX_ANSWERS_AT_ONCE = 300
 """Answers computed or in the engine's line; only more than these wait in Gradio's own queue."""
-
-# Past the queue, where it would wait behind answers; unseen; not for programs.
-_QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-
-# Through the queue, as what may end in a toast must: outside of it Gradio 6.31 writes the toast's
-# sentence into the server's log instead of showing it. Each handler has a queue of its own.
-_SPOKEN = _QUIET | {"queue": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +59,7 @@ class _Page:
     inside: gr.HTML
     formats_tab: gr.Tab
     formats: _Formats
+    duel: gr.HTML
     lessons: gr.HTML
     store: gr.BrowserState
     stash: gr.BrowserState
@@ -98,7 +96,8 @@ def build_demo(handlers: PageHandlers) -> gr.Blocks:
         _wire_scenes(scenes, page, repaint)
         _wire_formats(CompareHandlers(handlers), page)
         _wire_answer(demo, AnswerHandlers(handlers), page)
-        _wire_branches(BranchHandlers(handlers), page, repaint)
+        wire_branches(BranchHandlers(handlers), page, repaint)
+        wire_duel(demo, DuelHandlers(handlers), page)
         _wire_loading(demo, handlers, scenes, page, repaint)
         add_api(handlers.model)
     demo.queue(default_concurrency_limit=MAX_ANSWERS_AT_ONCE)
@@ -132,6 +131,7 @@ def _lay_out(handlers: PageHandlers) -> _Page:
                     inside = parts.model_inside()
                 with gr.Tab(I18N("tab_formats")) as formats_tab:
                     formats = _lay_out_formats(controls)
+                    duel = parts.duel()
                 with gr.Tab(I18N("tab_lessons")):
                     lessons = parts.lesson_list()
         with left:
@@ -148,6 +148,7 @@ def _lay_out(handlers: PageHandlers) -> _Page:
         inside,
         formats_tab,
         formats,
+        duel,
         lessons,
         store,
         stash,
@@ -307,23 +308,6 @@ def _wire_answer(demo: gr.Blocks, answers: AnswerHandlers, page: _Page) -> None:
     _wire_asks(page.answer, answers, "open_sampler", trigger_mode="always_last")
     page.answer.stop_asking(answers.stop, **_QUIET)
     demo.unload(answers.leave)
-
-
-def _wire_branches(branches: BranchHandlers, page: _Page, repaint: dict[str, Any]) -> None:
-    """Another answer in the place of one, and the way back to it."""
-    chatbot, state, value = page.histories
-    branch = page.answer.branch(
-        branches.branch,
-        chatbot,
-        [chatbot, page.context, page.chat.textbox, page.answer],
-        **_SPOKEN,
-    )
-    # Both: `.then()` does not run after a failure (Gradio 6.31), which would leave the box locked.
-    for ended in (branch.success, branch.failure):
-        ended(branches.finish, chatbot, [state, value, page.chat.textbox], **_QUIET)
-    page.answer.put_up(branches.put_up, None, [*page.histories, page.answer], **_SPOKEN).then(
-        **repaint
-    )
 
 
 def _wire_loading(

@@ -15,7 +15,7 @@ from yuan_demo.core.control_tokens import CONTROL_TOKENS
 from yuan_demo.core.tokens import Tokenizer
 from yuan_demo.engine.chat import ChatModel
 from yuan_demo.ui.answer_strings import ANSWER
-from yuan_demo.ui.branch_strings import BRANCHES, PAIR
+from yuan_demo.ui.branch_strings import BRANCHES, DUEL, PAIR
 from yuan_demo.ui.label_strings import LABELS, PARTS
 from yuan_demo.ui.lesson_texts import LESSON_WORDS
 from yuan_demo.ui.lessons import LESSONS
@@ -99,6 +99,11 @@ def format_comparison() -> gr.HTML:
     return _part("format-comparison", '<div class="fc"></div>', "formats.js")
 
 
+def duel() -> gr.HTML:
+    """Two settings that answer the same question side by side."""
+    return _part("duel", '<div class="du"></div>', "duel.js")
+
+
 def lesson_list() -> gr.HTML:
     """The lessons to choose from."""
     return _part("lesson-list", '<div class="ls"></div>', "lessons.js")
@@ -127,7 +132,14 @@ def page_styles() -> str:
     value, and the browser then restyles every token (40 ms a keystroke against 8; 6.31).
     """
     nested = {
-        "#token-panel": ("context.css", "tokens.css", "formats.css", "answer.css", "branches.css"),
+        "#token-panel": (
+            "context.css",
+            "tokens.css",
+            "formats.css",
+            "answer.css",
+            "branches.css",
+            "duel.css",
+        ),
         ":is(#lesson-list, #lesson-banner)": ("lessons.css",),
     }
     parts = [asset("page.css")]
@@ -139,7 +151,7 @@ def page_styles() -> str:
 def page_script(model: ChatModel) -> str:
     """What runs before all other scripts of the page: our words and facts, and what uses them."""
     data = {
-        "words": PANEL | PARTS | LESSON_WORDS | ANSWER | BRANCHES | PAIR | _choice_words(),
+        "words": PANEL | PARTS | LESSON_WORDS | ANSWER | BRANCHES | PAIR | DUEL | _choice_words(),
         "findings": FINDINGS,
         "repairs": REPAIRS,
         "glossary": _glossary(model.tokenizer),

@@ -152,6 +152,11 @@ ERRORS: dict[str, tuple[str, str]] = {
         "此视图需要原样的模型权重，但这里的权重已被量化、卸载或为处理器重新排布。"
         "请在 GPU 上启动演示且不带 --quantize，或使用自带的小模型。",
     ),
+    "nothing_changed": (
+        "The second answer must differ from the first in at least one setting, but none is given. "
+        "Choose a format, a value or a seed for it.",
+        "第二个回答至少要有一项设置不同，现在一项也没有。请为它选择格式、数值或随机种子。",
+    ),
     "behind_the_end": (
         "Nothing can stand behind <eod>, which ends an answer. Choose a place before it.",
         "<eod> 表示回答结束，其后不能再有内容。请选择它之前的位置。",
