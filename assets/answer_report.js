@@ -61,7 +61,7 @@ function markLoops() {
   boxes.forEach((box, token) => {
     const loop = loops.find(([start, period, end]) => token >= start + period && token < end);
     box.classList.toggle('again', !!loop);
-    box.classList.toggle('forced', token === shown.begun - 1);
+    box.classList.toggle('forced', shown.begun > token && token >= shown.forcedFrom);
     box.classList.toggle('turns', !!loop && token === loop[0] + loop[1]);
   });
 }

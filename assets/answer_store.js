@@ -14,15 +14,15 @@
 
   // What an answer begins with that is a branch of another one: only the page knows the scores of it.
   const MOST_BEGUN = 8;
-  let begun = [];  // {key, rows, pieces}, the newest last
+  let begun = [];  // {key, rows, pieces, forcedFrom: the first token that is not the other answer's}, the newest last
   const keyOf = (prompt, ids) => prompt.join() + '|' + ids.join();
-  function beginAnswer(prompt, ids, rows, pieces) {
-    begun = [...begun.slice(1 - MOST_BEGUN), { key: keyOf(prompt, ids), rows, pieces }];
+  function beginAnswer(prompt, ids, rows, pieces, forcedFrom) {
+    begun = [...begun.slice(1 - MOST_BEGUN), { key: keyOf(prompt, ids), rows, pieces, forcedFrom }];
   }
   function beginning(view, count) {
     const key = count && keyOf(view.cells.i, view.answer.i.slice(0, count));
-    const found = count ? begun.find(each => each.key === key) : null;
-    return { rows: [...found?.rows ?? []], pieces: { ...found?.pieces } };
+    const found = count ? begun.findLast(each => each.key === key) : null;
+    return { rows: [...found?.rows ?? []], pieces: { ...found?.pieces }, forcedFrom: found?.forcedFrom };
   }
 
   function take(view) {

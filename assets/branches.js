@@ -32,12 +32,12 @@ function goOn(ids, logprobs, ranks, entropies, pieces) {
   })];
 }
 
-const spelled = pieces => pieces.map(spell).join('').replaceAll('\n', '↵');
+const spelled = pieces => pieces.map(spell).join('').replaceAll('\n', '↵').replaceAll('<0x0A>', '↵');
 function branch(token, ids, rows, pieces) {
   if (!canBranch()) return tellBranch(say('br_wait'));
   const begun = [...cells.ids.slice(0, token), ...ids], { prompt, settings, options, messages, turn } = shown;
   const name = say('br_name', { n: '' + (token + 1), is: spelled(ids.map(id => pieces[id])), was: spelled([cells.pieces[token]]) });
-  beginAnswer(prompt.i, begun, [...shown.rows.slice(0, token), ...rows], { ...shown.pieces, ...pieces });
+  beginAnswer(prompt.i, begun, [...shown.rows.slice(0, token), ...rows], { ...shown.pieces, ...pieces }, token);
   branchNode = forest.grow({ name, turn, at: token });
   picked = pointed = null;
   tellBranch('');
@@ -70,7 +70,7 @@ function drawNode(node, depth, place) {
     field.addEventListener('keydown', event => { if (event.key === 'Enter') end(true); else if (event.key === 'Escape') end(false); });
     field.addEventListener('blur', () => end(true));
     row.append(field);
-    setTimeout(() => field.select());
+    queueMicrotask(() => { field.focus({ preventScroll: true }); field.select(); });
     return row;
   }
   const name = makeButton('br-name', node.name, () => putUp(node)), facts = make('span', 'br-facts', say('br_turn', { n: '' + node.turn }));

@@ -65,9 +65,11 @@
     if (chat.some(each => each.kind === 'line') || !nodes.length) return;
     const before = current, chosen = nodeOf(wanted), own = chosen && belongs(chosen) ? chosen : nodeOf(current);
     if (own === chosen && own) { current = own.id; wanted = null; }
-    if (!own || !belongs(own)) current = nodes.filter(belongs).sort((one, other) => one.chat.length - other.chat.length).pop()?.id ?? null;
+    // Found again, as after a reload: not one that went on further, which is another conversation.
+    const length = messages => questions(messages).length, isWhole = node => length(chat) >= length(node.chat);
+    if (!own || !belongs(own)) current = nodes.filter(node => belongs(node) && isWhole(node)).sort((one, other) => length(one.chat) - length(other.chat)).pop()?.id ?? null;
     const node = nodeOf(current);
-    if (node) node.chat = chat;
+    if (node && isWhole(node)) node.chat = chat;
     if (!isWriting) save();
     if (before !== current) tell();
   }

@@ -3,7 +3,7 @@
 // Answer tab's branches and for two settings against each other.
 (() => {
   const { count, percent, spell, say, make, write, CellList } = window.yuanDemo;
-  const LOGPROB = 0, RANK = 1, ENTROPY = 2, EOD = 3, CANDIDATES = 4, SIDES = ['A', 'B'], MOST_ROWS = 10;
+  const LOGPROB = 0, RANK = 1, ENTROPY = 2, EOD = 3, CANDIDATES = 4, SIDES = ['A', 'B'], MOST_ROWS = 10, LEAST_ROWS = 3;
 
   function firstApart(one, other) {
     const length = Math.min(one.length, other.length);
@@ -82,7 +82,7 @@
     });
     const most = each => Math.max(...each[2].filter(Boolean).map(([before]) => before));
     const sorted = [...found.values()].sort((one, other) => most(other) - most(one)), chosen = ids.map(each => each[at]);
-    return sorted.filter((each, index) => index < MOST_ROWS || chosen.includes(each[0]));
+    return sorted.filter((each, index) => chosen.includes(each[0]) || (index < MOST_ROWS && (index < LEAST_ROWS || most(each) >= 0.0005)));
   }
 
   function bar(values, other) {
