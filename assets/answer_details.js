@@ -98,7 +98,7 @@ function drawDetails() {
   head.append(headRow());
   body.append(...candidateRows(row, cells.ids[token], cells.pieces[token]));
   table.append(head, body);
-  node.append(table);
+  node.append(table, ...(canBranch() ? [make('small', 'br-tip', say('br_tip'))] : []));
 }
 
 const boxOf = event => event.target.closest?.('.an-k');

@@ -38,7 +38,7 @@ function markStep(token) {
 function reason() {
   if (!shown.finish) return isWriting ? say('an_why_running') : '';
   const settings = shown.settings ?? {}, last = shown.rows[shown.rows.length - 1];
-  const key = 'an_why_' + shown.finish;
+  const key = shown.finish === 'stop' && shown.begun === shown.rows.length ? 'br_ended' : 'an_why_' + shown.finish;
   return key in window.yuanDemo.words ? say(key, { n: settings.max_new_tokens ?? shown.rows.length, p: last && last[EOD] !== null ? percent(Math.exp(last[EOD])) : '–' }) : '';
 }
 

@@ -10,6 +10,7 @@ from yuan_demo.core.control_tokens import CONTROL_TOKENS
 from yuan_demo.core.errors import EngineError, PageError, PromptError, SamplingError
 from yuan_demo.engine.failures import Failure
 from yuan_demo.ui.answer_strings import ANSWER
+from yuan_demo.ui.branch_strings import BRANCHES, DUEL, PAIR
 from yuan_demo.ui.label_strings import LABELS, PARTS
 from yuan_demo.ui.lesson_texts import LESSON_WORDS
 from yuan_demo.ui.panel_strings import PANEL
@@ -26,7 +27,7 @@ from yuan_demo.ui.strings import (
 
 PROJECT = Path(__file__).resolve().parents[2]
 TABLES = {"LABELS": LABELS, "PARTS": PARTS, "ERRORS": ERRORS, "PANEL": PANEL, "ENDINGS": ENDINGS}
-TABLES["ANSWER"] = ANSWER
+TABLES |= {"ANSWER": ANSWER, "BRANCHES": BRANCHES, "PAIR": PAIR, "DUEL": DUEL}
 TABLES["LINE"] = {"in": IN_LINE, "left": LEFT_LINE}
 PAGE_ERRORS = {kind.__name__ for kind in (PageError, PromptError, SamplingError, EngineError)}
 REWORKED = {code: {"over"} for code in ("message_too_long", "pinned_too_long", "window_full")}
@@ -136,7 +137,7 @@ KEYS_IN_JS = re.compile(r"say\((?:[^()']*\? )?'(\w+)'(?: : '(\w+)')?")
 
 
 def test_every_word_that_the_page_asks_for_is_there():
-    words = PANEL | PARTS | LESSON_WORDS | LABELS | ANSWER
+    words = PANEL | PARTS | LESSON_WORDS | LABELS | ANSWER | BRANCHES | PAIR | DUEL
     scripts = sorted((PROJECT / "assets").glob("*.js"))
     source = "\n".join(script.read_text(encoding="utf-8") for script in scripts)
     asked = {key for match in KEYS_IN_JS.findall(source) for key in match if key}
@@ -157,5 +158,6 @@ def test_the_panel_explains_every_symbol_in_both_languages():
 
 def test_no_word_of_the_page_hides_another_of_the_same_name():
     tables = [set(PANEL), set(PARTS), set(LESSON_WORDS), set(ANSWER)]
+    tables += [set(BRANCHES), set(PAIR), set(DUEL)]
 
     assert sum(map(len, tables)) == len(set.union(*tables))

@@ -8,6 +8,14 @@ BRANCHES: dict[str, tuple[str, str]] = {
         "Let the answer go on from here with this token, by its id",
         "从这里换成这个词元继续生成（按编号）",
     ),
+    "br_tip": (
+        "Press a token: the answer goes on from here with it, and this one is kept.",
+        "点任一词元：回答从这里换成它继续，原来的会保留。",
+    ),
+    "br_ended": (
+        "You ended it here: <eod> had a probability of {p}.",
+        "由你在此结束：<eod> 的概率为 {p}。",
+    ),
     "br_go_on": ("Go on from here", "从这里继续"),
     "br_name": ("{n}: “{is}” for “{was}”", "{n}：“{is}”替换“{was}”"),
     "br_root": ("as it was", "原来的回答"),
