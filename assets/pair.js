@@ -56,7 +56,8 @@
     };
     const rows = [row('pr_tokens', each => count.format(each.rows.length)), row('pr_mean', each => mean(each.rows))];
     if (apart > 0) rows.push(row('pr_mean_after', each => mean(each.rows.slice(apart))));
-    rows.push(row('pr_eod', each => eod(each.rows[Math.max(0, apart)])), row('pr_eod_last', each => eod(each.rows[each.rows.length - 1])),
+    if (apart >= 0) rows.push(row('pr_eod', each => eod(each.rows[apart])));
+    rows.push(row('pr_eod_last', each => eod(each.rows[each.rows.length - 1])),
       row('pr_end', finishOf));
     if (records.some(each => each.seed != null)) rows.push(row('pr_seed', each => each.seed == null ? '–' : '' + each.seed));
     table.append(head, ...rows);

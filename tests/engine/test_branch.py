@@ -22,6 +22,7 @@ from yuan_demo.core.messages import Message
 from yuan_demo.core.sampling import SamplingParams
 from yuan_demo.engine.chat import Answer, ChatModel
 from yuan_demo.engine.engine import Engine
+from yuan_demo.engine.stepper import Stepper
 
 HELLO = (Message("user", "你好"),)
 GREEDY = SamplingParams(max_new_tokens=40)
@@ -231,3 +232,57 @@ def test_what_is_no_chat_waits_behind_chats(
     assert aside.places[-1] == 1
     assert max(aside.places) == 2
     assert chat.places == [1]
+
+
+@pytest.mark.parametrize("stepper", [Stepper, AheadStepper])
+def test_what_is_no_chat_gives_its_slot_back_and_goes_on_where_it_was(
+    watched: Callable[..., WatchedNetwork],
+    engine_over: Callable[..., Engine],
+    alone: Callable[..., list[int]],
+    stepper: type[Stepper],
+):
+    network = watched(2)
+    engine = engine_over(network, stepper)
+    go_on: list[bool] = []
+
+    def hold(number: int, made: Any) -> None:
+        # Both begin together, and neither is done before the chats have come.
+        if number == 0:
+            until(lambda: engine.status.waiting + engine.status.running >= 2)
+        if number > 12:
+            until(lambda: bool(go_on))
+
+    network.before = hold
+    asides = [
+        Visitor(engine, random_prompt(20, number), replace(WILD, seed=number), is_aside=True)
+        for number in (1, 2)
+    ]
+    until(lambda: all(aside.ids for aside in asides))
+    chats = [
+        Visitor(engine, random_prompt(30, number), replace(WILD, seed=number))
+        for number in (3, 4, 5)
+    ]
+    until(lambda: engine.status.waiting + engine.status.running >= 5)
+    go_on.append(True)
+
+    for visitor in (*chats, *asides):
+        visitor.join()
+    for visitor in (*chats, *asides):
+        assert visitor.ids == alone(visitor.prompt, visitor.params)
+    # They were put back in line, and the chats did not wait for them.
+    assert all(aside.places for aside in asides)
+    ended = {id(each): each.items[-1].timings for each in (*chats, *asides)}
+    assert all(timings.prompt_seconds >= 0 for timings in ended.values())
+    assert chats[0].places in ([], [1])
+
+
+def test_what_is_no_chat_keeps_its_slot_for_another_of_its_kind(
+    watched: Callable[..., WatchedNetwork], engine_over: Callable[..., Engine]
+):
+    engine = engine_over(watched(1))
+    one = Visitor(engine, random_prompt(20, 1), GREEDY, is_aside=True)
+    until(lambda: len(one.ids) > 0)
+    two = Visitor(engine, random_prompt(20, 2), GREEDY, is_aside=True)
+
+    assert len(one.join().ids) == len(two.join().ids) == 40
+    assert one.places == []

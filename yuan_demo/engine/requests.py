@@ -124,7 +124,11 @@ class Request:
 
     def seat(self, slot: int, reused: int) -> None:
         """It has a place now."""
-        self.slot, self.computed, self._began = slot, reused, perf_counter()
+        self.slot, self.computed = slot, reused
+        if self._began:
+            # It had one before: its times go on.
+            return
+        self._began = perf_counter()
         self.timings = Timings(
             len(self.given),
             0.0,
@@ -137,6 +141,10 @@ class Request:
         if place != self.place:
             self.place = place
             self.outbox.put(InLine(place))
+
+    def stand_back(self) -> None:
+        """It has no place any more, and waits for another."""
+        self.slot, self.computed, self.place = -1, 0, 0
 
     def add(self, token_id: int, scores: TokenScores) -> FinishReason | None:
         """Takes the next token; returns why it was the last one, or None."""
