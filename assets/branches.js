@@ -127,7 +127,8 @@ subscribe('branches', news => { ({ nodes: tree, current: here } = news); drawTre
 watch('value', () => {
   const news = JSON.parse(props.value || '{}');
   if (news.is !== 'branch' || news.ask !== branchAsk || !news.error) return;
-  if (branchNode && !isWriting) forest.wither(branchNode.id);
+  // Where it had begun, the chat shows it, and what stood there before is only here.
+  if (branchNode && !news.has_begun) forest.wither(branchNode.id);
   branchNode = null;
   tellBranch(news.error[lang ? 'zh' : 'en']);
 });

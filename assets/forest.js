@@ -112,7 +112,7 @@
     if (node && name.trim()) node.name = name.trim().slice(0, LONGEST_NAME);
     save(); tell();
   }
-  function clear() { nodes = []; current = null; save(); tell(); }
+  function clear() { nodes = []; current = open = wanted = null; save(); tell(); }
 
   // Which records belong to the node that stands there.
   let answers = [];

@@ -49,7 +49,8 @@ def refused(branches: BranchHandlers, shown: Any, sent: Any) -> str:
     """The English sentence; nothing else was touched."""
     [(chat_, view, box, told)] = branch(branches, shown, sent)
     assert all(map(is_skip, (chat_, view, box)))
-    error = json.loads(told)["error"]
+    error, has_begun = (json.loads(told)[name] for name in ("error", "has_begun"))
+    assert not has_begun
     assert error["zh"].endswith("。")
     return error["en"]
 
@@ -243,6 +244,7 @@ def test_a_failure_in_the_middle_stands_in_the_chat_and_unlocks_the_page(
 
     assert words in after[-1]["content"]
     assert words in json.loads(told)["error"]["en"]
+    assert json.loads(told)["has_begun"]
     assert branches.finish(after, page())[2]["interactive"] is True
 
 

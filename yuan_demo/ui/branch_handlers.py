@@ -58,7 +58,8 @@ class BranchHandlers(AskHandlers):
         """Lets an answer begin with ids and go on, in the place of the one that stands there.
 
         Yields the chat, the view of the panel, the message box, and what the Answer tab is told:
-        `is` "branch", `ask` as it was sent, and `error` by language if it failed.
+        `is` "branch", `ask` as it was sent, and `error` by language if it failed, with `has_begun`
+        if the chat shows it already.
         """
         visitor = self.pages.visitor(request)
         sent = evt._data if isinstance(evt._data, dict) else {}
@@ -87,7 +88,8 @@ class BranchHandlers(AskHandlers):
             except Exception as error:
                 failed = _page_error(error, "branch")
                 chat = [*chat, notice(error_text(failed, visitor.language))]
-                yield chat, error_view(sentences(failed)), gr.skip(), _told(sent, failed)
+                told = _told(sent, failed, has_begun=True)
+                yield chat, error_view(sentences(failed)), gr.skip(), told
 
     def finish(self, shown: Chat, request: gr.Request) -> list[Any]:
         """The chat after a branch in the other two places where Gradio keeps it, and the box."""
@@ -182,7 +184,11 @@ def _page_error(error: Exception, what: str) -> PageError:
     return PageError("unexpected")
 
 
-def _told(sent: Mapping[str, Any], error: PageError | None = None) -> str:
+def _told(
+    sent: Mapping[str, Any], error: PageError | None = None, *, has_begun: bool = False
+) -> str:
     ask = sent.get("ask")
     told: dict[str, Any] = {"is": "branch", "ask": ask if type(ask) is int else 0}
-    return json.dumps(told | ({"error": sentences(error)} if error else {}))
+    if error:
+        told |= {"error": sentences(error), "has_begun": has_begun}
+    return json.dumps(told)
