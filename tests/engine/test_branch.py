@@ -286,3 +286,15 @@ def test_what_is_no_chat_keeps_its_slot_for_another_of_its_kind(
 
     assert len(one.join().ids) == len(two.join().ids) == 40
     assert one.places == []
+
+
+@pytest.mark.parametrize("is_aside", [False, True])
+def test_nothing_is_prepared_behind_what_is_no_chat(
+    chat: ChatModel, monkeypatch: pytest.MonkeyPatch, is_aside: bool
+):
+    prepared: list[Any] = []
+    monkeypatch.setattr(chat.engine, "prepare", prepared.append)
+
+    list(chat.answer(HELLO, GREEDY, is_aside=is_aside))
+
+    assert len(prepared) == (not is_aside)

@@ -229,9 +229,7 @@ class Scheduler:
             self._fail(error, list(self._writing), is_step=True)
             return False
         if not latest.has_ended:
-            for place in (self._reading, self._writing):
-                if latest in place:
-                    place.remove(latest)
+            (self._writing if latest in self._writing else self._reading).remove(latest)
             self._pool.release(latest.slot, latest.ids[: latest.computed])
             latest.stand_back()
             self._waiting.append(latest)

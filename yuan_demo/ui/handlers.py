@@ -179,11 +179,11 @@ class PageHandlers:
         Gradio's own stop only cancels: what the page shows would be missing from the state that
         the next message is sent with (6.31).
         """
-        left_line = left_line_text(self.visitor(request).language)
-        after = settled(shown, left_line)
+        visitor = self.visitor(request)
         # A branch tells its end itself, which may be newer than what the page showed just now.
-        if self.visitor(request).is_branching:
+        if visitor.is_branching:
             return [gr.skip()] * 3
+        after = settled(shown, left_line_text(visitor.language))
         return [gr.skip() if after == shown else after, after, after]
 
     def leave(self, request: gr.Request) -> None:
