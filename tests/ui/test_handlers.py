@@ -203,8 +203,9 @@ def test_stopping_ends_the_answer_and_keeps_what_it_wrote(handlers: PageHandlers
 
     view = view_of(outputs[-1][1])
     assert (view["mode"], view["finish"]) == ("sent", "cancelled")
-    # The engine may be a token or two ahead of the page; what it wrote is shown.
-    assert 4 <= len(view["answer"]["i"]) < 100
+    # The page is written to 25 times a second, which the engine does not wait for: what it wrote
+    # until then is shown, 100 tokens or more where it is fast.
+    assert 4 <= len(view["answer"]["i"]) < 400
 
 
 def test_stopping_one_page_leaves_the_others_alone(handlers: PageHandlers):

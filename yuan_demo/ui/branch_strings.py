@@ -80,8 +80,8 @@ PAIR: dict[str, tuple[str, str]] = {
         "提示不同，所以模型面对的概率分布不同：请比较两列。",
     ),
     "pr_chose": (
-        "{side} has the token of {p}, rank {rank}.",
-        "{side} 的词元概率 {p}，第 {rank} 名。",
+        "The token of {side} had {p}, rank {rank}.",
+        "{side} 的词元概率为 {p}，第 {rank} 名。",
     ),
     "pr_ended": ("{side} has ended before.", "{side} 在此之前已结束。"),
     "pr_chosen_by": ("stands in {side}", "{side} 中是它"),
