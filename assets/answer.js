@@ -1,6 +1,6 @@
 // The Answer tab: every token of an answer as a heat map. Joined behind this file, in one scope:
 // answer_report.js (how it ended) and answer_details.js (one token's candidates; it starts all).
-const { lang, count, say, make, makeSwitch, write, CellList, publish, subscribe } = window.yuanDemo;
+const { lang, count, say, make, makeButton, makeSwitch, write, CellList, publish, subscribe, percent, spell } = window.yuanDemo;
 const $ = name => element.querySelector('.' + name);
 $('an').innerHTML = `
   <section class="an-card">
@@ -22,10 +22,6 @@ let measure = 'probability', cells = new CellList(), boxes = [], isStale = false
 
 // --- numbers ------------------------------------------------------------------------------------------
 const LOGPROB = 0, RANK = 1, ENTROPY = 2, EOD = 3, CANDIDATES = 4;
-const percents = new Intl.NumberFormat(lang ? 'zh-CN' : 'en', { style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 });
-const wholePercents = new Intl.NumberFormat(lang ? 'zh-CN' : 'en', { style: 'percent' });
-const TINY = 0.0005;  // shown as less than 0.1 %
-const percent = p => p >= 1 - TINY ? wholePercents.format(1) : p === 0 ? percents.format(0) : p < TINY ? '< ' + percents.format(0.001) : percents.format(p);
 const DOUBTFUL = Math.log(0.01), LATE = 100, VAGUE = 4;  // where a colour is at its strongest
 const NOTHING = '\u00a0';  // where all is as certain as can be, a number would only be noise
 const wholePercent = p => p >= 0.995 ? NOTHING : p < 0.005 ? '<1%' : Math.round(100 * p) + '%';
@@ -35,7 +31,6 @@ const MEASURES = {
   entropy: { heat: row => row[ENTROPY] / VAGUE, text: row => row[ENTROPY] < 0.05 ? NOTHING : row[ENTROPY].toFixed(1), key: { n: VAGUE } },
 };
 const nats = row => Math.max(0, row[ENTROPY]).toFixed(2);  // rounding may leave it below 0
-const spell = piece => piece.replaceAll('▁', ' ') || piece;
 
 // --- the tokens ---------------------------------------------------------------------------------------
 function dress(node, row) {

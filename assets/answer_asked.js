@@ -21,7 +21,7 @@ function askString(event) {
   $('an-asked-said').textContent = say('an_asking');
 }
 
-function drawAsked({ text, pieces, logprobs, ranks, error }) {
+function drawAsked({ text, pieces, logprobs, ranks, token_ids, entropies, error }) {
   $('an-asked-said').textContent = error?.[lang ? 'zh' : 'en'] ?? '';
   if (error) return;
   const row = make('li'), name = make('code'), tokens = make('span', 'an-asked-tokens');
@@ -33,7 +33,7 @@ function drawAsked({ text, pieces, logprobs, ranks, error }) {
     tokens.append(token);
   });
   const sum = logprobs.reduce((all, each) => all + each, 0);
-  row.append(name, make('b', '', percent(Math.exp(sum))), make('small', '', say('an_asked_log', { n: sum.toFixed(2) })), tokens);
+  row.append(name, make('b', '', percent(Math.exp(sum))), make('small', '', say('an_asked_log', { n: sum.toFixed(2) })), ...goOn(token_ids, logprobs, ranks, entropies, pieces), tokens);
   $('an-asked-list').prepend(row);
   while ($('an-asked-list').children.length > 6) $('an-asked-list').lastChild.remove();
 }

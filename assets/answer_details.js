@@ -19,8 +19,8 @@ function bar(value, title) {
   return cell;
 }
 
-function candidateRow(piece, before, after, note, isChosen) {
-  const row = make('tr', isChosen ? 'chosen' : ''), name = make('th'), said = make('span');
+function candidateRow(piece, before, after, note, isChosen, id) {
+  const row = make('tr', isChosen ? 'chosen' : ''), name = make('th'), said = id === undefined ? make('span') : branchButton(id);
   name.scope = 'row';
   if (piece === null) said.textContent = note; else write(said, spell(piece), false);
   name.append(said);
@@ -40,7 +40,7 @@ function candidateRows(row, chosenId, chosenPiece) {
   const rows = row[CANDIDATES].map(([id, logprob, chance]) => {
     before -= Math.exp(logprob);
     after -= chance;
-    return candidateRow(shown.pieces[id] ?? '' + id, bar(Math.exp(logprob)), bar(chance, chance ? undefined : say('an_cut')), '', id === chosenId);
+    return candidateRow(shown.pieces[id] ?? '' + id, bar(Math.exp(logprob)), bar(chance, chance ? undefined : say('an_cut')), '', id === chosenId, id);
   });
   if (!row[CANDIDATES].some(([id]) => id === chosenId)) {
     before -= Math.exp(row[LOGPROB]);
@@ -98,7 +98,7 @@ function drawDetails() {
   head.append(headRow());
   body.append(...candidateRows(row, cells.ids[token], cells.pieces[token]));
   table.append(head, body);
-  node.append(table);
+  node.append(table, ...(canBranch() ? [make('small', 'br-tip', say('br_tip'))] : []));
 }
 
 const boxOf = event => event.target.closest?.('.an-k');

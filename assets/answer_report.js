@@ -11,13 +11,13 @@ const across = (token, all) => all > 1 ? 4 + token / (all - 1) * (WIDTH - 8) : W
 // On a scale of powers of ten: it lies near 0 until the end.
 function drawLine() {
   const rows = shown.rows, all = rows.length, drawing = svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', class: 'an-line', role: 'img' });
-  const points = rows.map((row, token) => row && [across(token, all), heightOf(row[EOD])]).filter(Boolean);
+  const points = rows.map((row, token) => row && row[EOD] !== null && [across(token, all), heightOf(row[EOD])]).filter(Boolean);
   if (!points.length) return drawing;
   const line = points.map(point => point.map(n => n.toFixed(1)).join()).join(' ');
   drawing.append(svg('polygon', { points: `${points[0][0]},${HEIGHT} ${line} ${points[points.length - 1][0]},${HEIGHT}` }));
   drawing.append(svg('polyline', { points: line }), svg('line', { y1: 0, y2: HEIGHT }));
   // The end itself left out: what matters is whether it was near to ending before.
-  const inner = rows.slice(0, -1).map((row, token) => [row ? row[EOD] : -Infinity, token]);
+  const inner = rows.slice(0, -1).map((row, token) => [row?.[EOD] ?? -Infinity, token]);
   const [best, at] = inner.reduce((most, each) => each[0] > most[0] ? each : most, [-Infinity, 0]);
   drawing.setAttribute('aria-label', say('an_line', { n: all }) + (inner.length ? ' ' + say('an_line_most', { p: percent(Math.exp(best)), n: at + 1 }) : ''));
   drawing.addEventListener('click', event => {
@@ -38,8 +38,8 @@ function markStep(token) {
 function reason() {
   if (!shown.finish) return isWriting ? say('an_why_running') : '';
   const settings = shown.settings ?? {}, last = shown.rows[shown.rows.length - 1];
-  const key = 'an_why_' + shown.finish;
-  return key in window.yuanDemo.words ? say(key, { n: settings.max_new_tokens ?? shown.rows.length, p: last ? percent(Math.exp(last[EOD])) : '–' }) : '';
+  const key = shown.finish === 'stop' && shown.begun === shown.rows.length ? 'br_ended' : 'an_why_' + shown.finish;
+  return key in window.yuanDemo.words ? say(key, { n: settings.max_new_tokens ?? shown.rows.length, p: last && last[EOD] !== null ? percent(Math.exp(last[EOD])) : '–' }) : '';
 }
 
 const loopText = ([start, period]) => cells.pieces.slice(start, start + period).map(spell).join('');
@@ -61,6 +61,7 @@ function markLoops() {
   boxes.forEach((box, token) => {
     const loop = loops.find(([start, period, end]) => token >= start + period && token < end);
     box.classList.toggle('again', !!loop);
+    box.classList.toggle('forced', shown.begun > token && token >= shown.forcedFrom);
     box.classList.toggle('turns', !!loop && token === loop[0] + loop[1]);
   });
 }

@@ -8,23 +8,42 @@
   let kept = [], live = null;  // records, the last used at the end; the one that is being written
   let opened = [], latest = { answers: [], isWriting: false, isStarted: false };  // from files (trace.js); what was published
 
-  const isOf = (record, marks) => marks && marks[0] === record.mark[0]
+  // All that was said before a turn: with another past the same words have other probabilities.
+  const pastOf = (marks, turn) => Object.keys(marks ?? {}).filter(each => each < turn).map(each => marks[each][1]).join();
+  const isOf = (record, marks, past) => marks && marks[0] === record.mark[0] && (record.past ?? past) === past
     // What was stopped may stand in the chat with a token less than was generated.
     && (marks[1] === record.mark[1] || record.finish === 'cancelled');
 
+  // What an answer begins with that is a branch of another one: only the page knows the scores of it.
+  const MOST_BEGUN = 8;
+  let begun = [];  // {key, rows, pieces, forcedFrom: the first token that is not the other answer's}, the newest last
+  const keyOf = (prompt, ids) => prompt.join() + '|' + ids.join();
+  function beginAnswer(prompt, ids, rows, pieces, forcedFrom) {
+    begun = [...begun.slice(1 - MOST_BEGUN), { key: keyOf(prompt, ids), rows, pieces, forcedFrom }];
+  }
+  function beginning(view, count) {
+    const key = count && keyOf(view.cells.i, view.answer.i.slice(0, count));
+    const found = count ? begun.findLast(each => each.key === key) : null;
+    return { rows: [...found?.rows ?? []], pieces: { ...found?.pieces }, forcedFrom: found?.forcedFrom };
+  }
+
   function take(view) {
     const { from, rows, pieces, ...facts } = view.scores;
-    if (!live || from === 0 || live.turn !== facts.turn) live = { rows: [], pieces: {}, number: Date.now() };
+    if (!live || from === facts.begun || live.turn !== facts.turn) live = { ...beginning(view, facts.begun), number: Date.now() };
     while (live.rows.length < from) live.rows.push(null);  // a part was lost; the last view has all
     live.rows.splice(from, rows.length, ...rows);
     Object.assign(live.pieces, pieces);
-    Object.assign(live, facts, { finish: view.finish, seed: view.seed, cells: view.answer, prompt: view.cells,
+    Object.assign(live, facts, { past: pastOf(view.marks, facts.turn), finish: view.finish, seed: view.seed, cells: view.answer, prompt: view.cells,
       question: view.turns[view.turns.length - 1]?.q ?? '',
       work: view.work, speed: view.speed, model: window.yuanDemo.model.mark });
   }
 
+  // By what it says and to what; by its ids, as other tokens may spell the same words.
+  const idOf = record => [record.turn, record.mark, record.past ?? '', record.cells.i.reduce((sum, id) => (sum * 31 + id) | 0, 7)].join(';');
+  const keptRecord = id => kept.find(each => idOf(each) === id);
+
   function keep(record) {
-    const again = kept.find(each => each.mark.join() === record.mark.join() && each.turn === record.turn);
+    const again = kept.find(each => idOf(each) === idOf(record));
     if (again) record.number = again.number;
     kept = kept.filter(each => each !== again);
     kept.push(record);
@@ -41,7 +60,12 @@
     if (view.scores) take(view); else if (!isWriting) live = null;
     if (live && !isWriting) keep(live);
     const turns = new Map();
-    for (const record of kept) if (isOf(record, view.marks?.[record.turn])) turns.set(record.turn, record);
+    // Of several of the same words: the one of the branch that is shown, or else the newest.
+    const own = new Set(Object.values(window.yuanDemo.forest?.records() ?? {}));
+    for (const record of kept) {
+      const isBetter = !own.has(turns.has(record.turn) && idOf(turns.get(record.turn)));
+      if (isBetter && isOf(record, view.marks?.[record.turn], pastOf(view.marks, record.turn))) turns.set(record.turn, record);
+    }
     if (live) turns.set(live.turn, live);
     const answers = [...turns.keys()].sort((one, other) => one - other).map(turn => turns.get(turn));
     tell({ answers, isWriting, isStarted: view.turns?.length > 0 });
@@ -66,4 +90,5 @@
   for (const record of opened) record.foreign ||= record.model !== window.yuanDemo.model.mark;
   subscribe('view', onView);
   subscribe('opened', onOpened);
+  Object.assign(window.yuanDemo, { beginAnswer, keptRecord, recordId: idOf });
 })();

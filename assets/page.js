@@ -79,9 +79,16 @@
 
   Object.assign(window.yuanDemo, {
     setLanguage,
-    whenLoaded() {
+    // The chat has changed; says whether what it shows is to be kept.
+    whenShown(messages) {
+      const isLoaded = 'loaded' in document.documentElement.dataset;
+      if (isLoaded) window.yuanDemo.publish('chat', messages);
+      return isLoaded;
+    },
+    whenLoaded(messages) {
       tendBox(); tendEditors(); window.yuanDemo.tendChat(); restoreDraft();
       document.documentElement.dataset.loaded = '';
+      window.yuanDemo.publish('chat', messages);
     },
   });
 })();

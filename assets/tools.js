@@ -13,6 +13,13 @@
       return typeof value === 'number' ? count.format(value) : value ?? place;
     });
   }
+  // A probability in words, and a piece of the vocabulary as it reads.
+  const percents = new Intl.NumberFormat(lang ? 'zh-CN' : 'en', { style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 });
+  const wholePercents = new Intl.NumberFormat(lang ? 'zh-CN' : 'en', { style: 'percent' });
+  const TINY = 0.0005;  // shown as less than 0.1 %
+  const percent = p => p >= 1 - TINY ? wholePercents.format(1) : p === 0 ? percents.format(0) : p < TINY ? '< ' + percents.format(0.001) : percents.format(p);
+  const spell = piece => piece.replaceAll('▁', ' ') || piece;
+
   const say = (key, values) => fill(yuanDemo.words[key][lang], values);
 
   function make(tag, className, text) {
@@ -128,5 +135,5 @@
     focused?.focus();
   }
 
-  Object.assign(yuanDemo, { lang, count, fill, say, make, makeButton, makeSwitch, write, CellList, publish, subscribe, copy });
+  Object.assign(yuanDemo, { lang, count, percent, spell, fill, say, make, makeButton, makeSwitch, write, CellList, publish, subscribe, copy });
 })();

@@ -189,7 +189,9 @@ class DemoPage:
     def choose(self, label: str, choice: str) -> None:
         """Chooses from a list of Gradio's, both by what is written there."""
         self.page.get_by_label(label, exact=True).click()
-        self.page.get_by_role("option", name=choice, exact=True).click()
+        options = self.page.get_by_role("option", name=choice, exact=True)
+        # A list of the page's own, as of two settings side by side, may name the same.
+        options.and_(self.page.locator("li")).click()
 
     def open_findings(self) -> None:
         head = self.page.locator(".tk-findings-head")

@@ -167,12 +167,13 @@ class Visitor:
         params: SamplingParams,
         client: str | None = None,
         leaves_after: int | None = None,
+        **kwargs: Any,
     ) -> None:
         self.prompt, self.params = list(prompt), params
         self.cancelled = threading.Event()
         self.items: list[GenerationStep | InLine] = []
         self.error: Exception | None = None
-        self._steps = engine.generate(self.prompt, params, self.cancelled, client)
+        self._steps = engine.generate(self.prompt, params, self.cancelled, client, **kwargs)
         self._leaves_after = leaves_after
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()

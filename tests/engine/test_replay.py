@@ -1,22 +1,21 @@
 import threading
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.engine.conftest import RecordingModel
 from tests.traces import make_trace, tokens_of
-from yuan_demo.core.generation import GenerationStep, InLine, Timings, TokenScores
 from yuan_demo.core.messages import Message
 from yuan_demo.core.sampling import SamplingParams
 from yuan_demo.core.trace import Trace, TraceScore
 from yuan_demo.engine.chat import Answer, ChatModel
-from yuan_demo.engine.replay import MAX_RETREATS, Replay, replay, text_of
+from yuan_demo.engine.replay import Replay, replay, text_of
 
 WILD = SamplingParams(
     30, greedy=False, temperature=1.5, top_k=20, top_p=0.95, repetition_penalty=1.2, seed=5
 )
+NO_SCORE = TraceScore(-1.0, 1, 0.0, 0.0, ())
 
 
 @pytest.fixture
@@ -95,68 +94,18 @@ def test_stopping_ends_it_before_the_next_pass(tiny_loaded: Any):
     assert end.agreed < 30
 
 
-TENFOLD = make_trace(answer=tokens_of(*[7] * 10), scores=(TraceScore(-1.0, 1, 0.0, 0.0, ()),) * 10)
-SCORES = TokenScores(-1.0, 1, 0.0, -9.0, (), (), ())
+@pytest.mark.parametrize("params", [WILD, SamplingParams(30)], ids=["sampled", "greedy"])
+def test_what_a_branch_was_given_is_given_again_and_not_generated(
+    chat: ChatModel, params: SamplingParams
+):
+    asked = [Message("user", "你好")]
+    *_, branch = chat.answer(asked, params, begun=(270, 277, 284))
+    trace = replace(trace_of(branch), scores=(NO_SCORE,) * 3 + trace_of(branch).scores, begun=3)
 
+    first, *_, end = replay(chat.engine, trace, threading.Event())
 
-class Crowded:
-    """An engine in whose line somebody stands whenever it has given so many tokens."""
-
-    def __init__(self, tokens: int) -> None:
-        self._tokens = tokens
-        self.begun = self.looks = 0
-        self._waiting = False
-
-    @property
-    def status(self) -> Any:
-        self.looks += 1
-        waits, self._waiting = self._waiting, False
-        return SimpleNamespace(waiting=int(waits), running=0, slots=1)
-
-    def generate(self, *_: Any, begun: Any = ()) -> Any:
-        self.begun += 1
-        self.given = begun
-        yield InLine(1)
-        for number in range(10):
-            self._waiting = number == self._tokens
-            yield GenerationStep(7, "length" if number == 9 else None, Timings(1, 0.0), SCORES)
-
-
-def test_it_makes_way_for_others_and_begins_anew_but_not_for_ever():
-    engine = Crowded(tokens=4)
-
-    told = list(replay(engine, TENFOLD, threading.Event()))
-
-    assert engine.begun == MAX_RETREATS + 1
-    assert (told[-1].agreed, told[-1].finish) == (10, "stop")
-    assert any(each.is_waiting for each in told)
-
-
-def test_what_a_branch_was_given_is_given_again_and_not_generated():
-    engine = Crowded(tokens=-1)
-    branch = replace(
-        TENFOLD,
-        answer=tokens_of(5, 6, *[7] * 10),
-        scores=(*TENFOLD.scores[:2], *TENFOLD.scores),
-        begun=2,
-    )
-
-    *_, end = replay(engine, branch, threading.Event())
-
-    assert engine.given == (5, 6)
-    assert (end.agreed, end.finish) == (12, "stop")
-
-
-@pytest.mark.parametrize(("waiting", "running"), [(1, 0), (0, 2)])
-def test_it_does_not_begin_while_others_need_the_slots(waiting: int, running: int):
-    cancelled = threading.Event()
-    status = SimpleNamespace(waiting=waiting, running=running, slots=2)
-    engine = SimpleNamespace(status=status, generate=None)
-
-    steps = replay(engine, TENFOLD, cancelled)
-    assert next(steps) == Replay(is_waiting=True)
-    assert next(steps) == Replay(is_waiting=True)
-    steps.close()
+    assert first.agreed == 4
+    assert (end.agreed, end.finish) == (len(branch.token_ids), "stop")
 
 
 def test_the_text_of_ids_is_that_of_the_chat(chat: ChatModel):

@@ -15,7 +15,7 @@ class Timings:
     """How long it took, in seconds of wall-clock time.
 
     Attributes:
-        prompt_tokens: tokens of the prompt.
+        prompt_tokens: tokens of the prompt, with those that the answer was to begin with.
         prompt_seconds: from the moment it had a place until the first token was chosen.
         generated_tokens: tokens generated so far.
         generation_seconds: from then until now.

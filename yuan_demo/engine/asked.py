@@ -20,11 +20,15 @@ class AskedString:
         pieces: the tokens that it would be written with.
         logprobs: of each of them, given all before it; their sum is that of the whole string.
         ranks: of each of them; 1 is the most likely.
+        token_ids: their ids.
+        entropies: of the distribution that each of them comes from, in nats.
     """
 
     pieces: tuple[str, ...]
     logprobs: tuple[float, ...]
     ranks: tuple[int, ...]
+    token_ids: tuple[int, ...]
+    entropies: tuple[float, ...]
 
 
 def string_ids(text: str, before: Sequence[int], tokenizer: Tokenizer) -> list[int]:
@@ -63,4 +67,6 @@ def ask_string(
     if reading is None:
         return None
     pieces = model.tokenizer.convert_ids_to_tokens(ids)
-    return AskedString(tuple(pieces), reading.logprobs, reading.ranks)
+    return AskedString(
+        tuple(pieces), reading.logprobs, reading.ranks, tuple(ids), reading.entropies
+    )

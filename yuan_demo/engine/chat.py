@@ -10,7 +10,13 @@ from dataclasses import dataclass, replace
 
 from yuan_demo.core.budget import FittedPrompt, fit
 from yuan_demo.core.errors import PromptError, SamplingError
-from yuan_demo.core.generation import FinishReason, InLine, Timings, TokenScores
+from yuan_demo.core.generation import (
+    FinishReason,
+    GenerationStep,
+    InLine,
+    Timings,
+    TokenScores,
+)
 from yuan_demo.core.loops import Loop, LoopFinder
 from yuan_demo.core.messages import Message
 from yuan_demo.core.options import PromptOptions
@@ -24,6 +30,7 @@ from yuan_demo.engine.networks import network_of, stepper_of
 from yuan_demo.engine.sampler import draw_seed
 from yuan_demo.model.checkpoint import LoadedModel
 from yuan_demo.model.detokenizer import StreamingDetokenizer
+from yuan_demo.model.tokenization_yuan import YuanTokenizer
 
 MIN_PROMPT_ROOM = 32
 """Tokens of the window that no reservation may take from the prompt."""
@@ -42,13 +49,14 @@ class Answer:
 
     Attributes:
         fitted: the prompt that the model got, and what had to be dropped for it.
-        token_ids: generated ids, `<eod>` included.
+        token_ids: its ids, `<eod>` included.
+        begun: how many of them were given; the others were generated.
         text: their text without the final `<eod>`; it only ever grows.
         finish_reason: None while more follows.
         timings: until now; None before the first token.
         seed: repeats this answer; None if nothing was drawn.
         place: in line while all places are taken; 0 when it is being computed.
-        scores: what the model thought of each of `token_ids`.
+        scores: what the model thought of each of `token_ids` that was generated.
         loops: stretches that it repeated on the spot.
         params: how tokens are chosen, a drawn seed included; None where nothing was asked.
     """
@@ -63,6 +71,7 @@ class Answer:
     scores: tuple[TokenScores, ...] = ()
     loops: tuple[Loop, ...] = ()
     params: SamplingParams | None = None
+    begun: int = 0
 
 
 class ChatModel:
@@ -172,6 +181,9 @@ class ChatModel:
         options: PromptOptions | None = None,
         cancelled: threading.Event | None = None,
         client: str | None = None,
+        *,
+        begun: Sequence[int] = (),
+        is_aside: bool = False,
     ) -> Iterator[Answer]:
         """Answers the last message: first the prompt as sent, then one `Answer` per token.
 
@@ -183,9 +195,14 @@ class ChatModel:
             options: how the prompt is made; the defaults if left out.
             cancelled: set to stop before the next forward pass.
             client: who asks; see `Engine.generate`.
+            begun: ids that the answer begins with; `<eod>` may be the last of them, and ends it.
+                They count as tokens of the answer, and those behind them come as they would have
+                come had the model written these itself: by the same random numbers.
+            is_aside: the answer is for no chat: it waits behind those that are, and nothing is
+                prepared for a next question.
 
         Raises:
-            PromptError: there is nothing to answer, or it does not fit.
+            PromptError: there is nothing to answer, it does not fit, or the answer cannot begin so.
             EngineError: the device could not compute the answer.
         """
         if not messages or not messages[-1].content.strip():
@@ -197,51 +214,24 @@ class ChatModel:
         params = replace(params, max_new_tokens=fitted.budget.reserved)
         if not params.greedy and params.seed is None:
             params = replace(params, seed=draw_seed())
+        limit = params.max_new_tokens
+        if len(begun) > limit:
+            raise PromptError("beginning_too_long", tokens=len(begun), limit=limit)
         seed = None if params.greedy else params.seed
-        first = answer = Answer(fitted, seed=seed, params=params)
-        yield first
-        for answer in self._generate(first, params, cancelled, client):
+        first = answer = Answer(fitted, tuple(begun), seed=seed, params=params, begun=len(begun))
+        writing = _Writing(self.tokenizer, first)
+        yield writing.answer
+        if writing.answer.finish_reason:
+            return
+        request = {"begun": begun, "is_aside": is_aside}
+        prompt = fitted.prompt.input_ids
+        for step in self.engine.generate(prompt, params, cancelled, client, **request):
+            answer = writing.add(step)
             yield answer
-        if answer.finish_reason in ("stop", "length", "loop"):
+            if answer.finish_reason:
+                break
+        if answer.finish_reason in ("stop", "length", "loop") and not is_aside:
             self._prepare_next((*messages, Message("assistant", answer.text)), options)
-
-    def _generate(
-        self,
-        answer: Answer,
-        params: SamplingParams,
-        cancelled: threading.Event | None,
-        client: str | None,
-    ) -> Iterator[Answer]:
-        detokenizer = StreamingDetokenizer(self.tokenizer)
-        finder = LoopFinder(lambda ids: is_drawing(self.tokenizer.decode(ids)))
-        prompt = answer.fitted.prompt.input_ids
-        for step in self.engine.generate(prompt, params, cancelled, client):
-            if isinstance(step, InLine):
-                yield replace(answer, place=step.place)
-                continue
-            reason = step.finish_reason
-            text, token_ids, scores = answer.text, answer.token_ids, answer.scores
-            if step.token_id is not None:
-                token_ids += (step.token_id,)
-                scores += (step.scores,)
-                text += detokenizer.add(step.token_id)
-                finder.add(step.token_id)
-            if params.stop_at_loop and finder.is_stuck:
-                reason = reason or "loop"
-            if reason:
-                text += detokenizer.finish()
-            answer = replace(
-                answer,
-                token_ids=token_ids,
-                text=text,
-                finish_reason=reason,
-                timings=step.timings,
-                scores=scores,
-                loops=finder.loops,
-            )
-            yield answer
-            if reason:
-                return
 
     def _prepare_next(self, messages: Sequence[Message], options: PromptOptions) -> None:
         """Has the history computed while the person reads and types.
@@ -264,3 +254,60 @@ class ChatModel:
         prompt = answer.fitted.prompt
         turn = prompt.tokens[-1].turn
         return spell_answer(answer.token_ids, self.tokenizer, len(prompt.tokens), turn)
+
+
+class _Writing:
+    """An answer that grows token by token.
+
+    Args:
+        tokenizer: decodes it.
+        first: the answer before anything is generated, with what it begins with.
+
+    Attributes:
+        answer: as far as it has come.
+    """
+
+    def __init__(self, tokenizer: YuanTokenizer, first: Answer) -> None:
+        self._eod, self._params = tokenizer.eod_token_id, first.params
+        self._detokenizer = StreamingDetokenizer(tokenizer)
+        self._finder = LoopFinder(lambda ids: is_drawing(tokenizer.decode(ids)))
+        self.answer = replace(first, token_ids=(), text="")
+        for token_id in first.token_ids:
+            self._take(token_id)
+        self._end(self._reason())
+
+    def add(self, step: GenerationStep | InLine) -> Answer:
+        """Takes what the engine tells."""
+        if isinstance(step, InLine):
+            # Not kept: the next token shows that it has left the line.
+            return replace(self.answer, place=step.place)
+        self.answer = replace(self.answer, timings=step.timings)
+        if step.token_id is not None:
+            self._take(step.token_id, (step.scores,))
+        self._end(step.finish_reason)
+        return self.answer
+
+    def _take(self, token_id: int, scores: tuple[TokenScores, ...] = ()) -> None:
+        self._finder.add(token_id)
+        self.answer = replace(
+            self.answer,
+            token_ids=(*self.answer.token_ids, token_id),
+            text=self.answer.text + self._detokenizer.add(token_id),
+            scores=self.answer.scores + scores,
+            loops=self._finder.loops,
+        )
+
+    def _end(self, reason: FinishReason | None) -> None:
+        """Ends it, if there is a reason."""
+        if self._params.stop_at_loop and self._finder.is_stuck:
+            reason = reason or "loop"
+        if reason:
+            text = self.answer.text + self._detokenizer.finish()
+            self.answer = replace(self.answer, text=text, finish_reason=reason)
+
+    def _reason(self) -> FinishReason | None:
+        """Why nothing can follow what the answer begins with."""
+        ids = self.answer.token_ids
+        if ids and ids[-1] == self._eod:
+            return "stop"
+        return "length" if len(ids) >= self._params.max_new_tokens else None

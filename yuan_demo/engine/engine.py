@@ -129,6 +129,9 @@ class Engine:
         params: SamplingParams,
         cancelled: threading.Event | None = None,
         client: str | None = None,
+        *,
+        begun: Sequence[int] = (),
+        is_aside: bool = False,
     ) -> Iterator[GenerationStep | InLine]:
         """Yields one step per token; the last one says why it is the last.
 
@@ -140,12 +143,15 @@ class Engine:
             params: how tokens are chosen.
             cancelled: set to stop.
             client: who asks: of those in line, whoever has no answer under way comes first.
+            begun: ids that the answer begins with, fewer than `params.max_new_tokens`. Only what
+                follows is generated, by the random numbers that these places always have.
+            is_aside: this is no chat: whatever is comes first.
 
         Raises:
-            EngineError: the prompt is empty or fills the window, the device ran out of memory, or
-                it failed.
+            EngineError: the prompt is empty or fills the window, with what the answer begins with,
+                the device ran out of memory, or it failed.
         """
-        _check_prompt(input_ids, self.context_window)
+        _check_prompt([*input_ids, *begun], self.context_window)
         deadline = self._answer_seconds and perf_counter() + self._answer_seconds
         request = Request(
             "answer",
@@ -156,6 +162,9 @@ class Engine:
             cancelled or threading.Event(),
             client,
             deadline,
+            generated=list(begun),
+            begun=len(begun),
+            is_aside=is_aside,
         )
         for item in self._items(request):
             yield item

@@ -3,17 +3,12 @@
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from time import sleep
 from typing import Any
 
 from yuan_demo.core.generation import FinishReason, InLine, TokenScores
 from yuan_demo.core.trace import Trace
-from yuan_demo.engine.engine import Engine, EngineStatus
+from yuan_demo.engine.engine import Engine
 from yuan_demo.model.detokenizer import StreamingDetokenizer
-
-MAX_RETREATS = 3
-"""How often a replay makes way for somebody in line and begins anew; after that it goes on."""
-_LOOK_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +38,7 @@ def replay(
 ) -> Iterator[Replay]:
     """Generates until all tokens of an answer are there, or one is another.
 
-    Whoever chats goes first: it begins when a slot is free, and begins anew when others
-    have to wait.
+    Whoever chats goes first (`Engine.generate`, `is_aside`).
 
     Args:
         engine: generates.
@@ -58,35 +52,15 @@ def replay(
     Raises:
         EngineError: the prompt fills the window, or the device failed.
     """
-    for retreat in range(MAX_RETREATS + 1):
-        while _is_full(engine.status) and not cancelled.is_set():
-            yield Replay(is_waiting=True)
-            sleep(_LOOK_SECONDS)
-        steps = _steps(engine, trace, cancelled, client)
-        for now in steps:
-            if not now.finish and retreat < MAX_RETREATS and engine.status.waiting:
-                break
-            yield now
-            if now.finish:
-                return
-        steps.close()
-
-
-def _is_full(status: EngineStatus) -> bool:
-    return status.waiting > 0 or status.running >= status.slots
-
-
-def _steps(
-    engine: Engine, trace: Trace, cancelled: threading.Event, client: str | None
-) -> Iterator[Replay]:
     expected, prompt = trace.answer.ids, trace.prompt.ids
     now = Replay(agreed=trace.begun)
     # It may have been cut short for another reason, but is not here.
     params = replace(
         trace.settings, max_new_tokens=max(trace.settings.max_new_tokens, len(expected))
     )
-    given = {"begun": expected[: trace.begun]} if trace.begun else {}
-    for step in engine.generate(prompt, params, cancelled, client, **given):
+    begun = expected[: trace.begun]
+    steps = engine.generate(prompt, params, cancelled, client, begun=begun, is_aside=True)
+    for step in steps:
         if isinstance(step, InLine):
             yield replace(now, is_waiting=True)
             continue

@@ -61,11 +61,13 @@ class Request:
         best: for a reading, how many of the most likely next tokens are wanted.
         wants_logits: for a reading, whether the logits after the prompt are.
         is_kept: what it computed stays in its slot for whoever begins alike.
+        generated: ids so far; at first those that the answer is to begin with.
+        begun: how many of them were given.
+        is_aside: it is nobody's chat, and so comes after all that are.
         outbox: from the engine to whoever waits.
         is_closed: nobody waits any more.
         slot: where it is computed; -1 in line.
         computed: tokens that the slot holds.
-        generated: ids so far.
         has_ended: nothing more will be sent.
         place: in line, as last told.
         logprobs, ranks, entropies, candidates: of a reading, so far.
@@ -85,11 +87,13 @@ class Request:
     best: int = 0
     wants_logits: bool = False
     is_kept: bool = True
+    generated: list[int] = field(default_factory=list)
+    begun: int = 0
+    is_aside: bool = False
     outbox: SimpleQueue[Item] = field(default_factory=SimpleQueue)
     is_closed: bool = False
     slot: int = -1
     computed: int = 0
-    generated: list[int] = field(default_factory=list)
     has_ended: bool = False
     place: int = 0
     logprobs: list[float] = field(default_factory=list)
@@ -111,15 +115,24 @@ class Request:
         return self.prompt + self.generated
 
     @property
+    def given(self) -> list[int]:
+        """What stands before the first token that is chosen or rated."""
+        return self.prompt + self.generated[: self.begun]
+
+    @property
     def is_cancelled(self) -> bool:
         """Whether it should end at once."""
         return self.is_closed or self.cancelled.is_set()
 
     def seat(self, slot: int, reused: int) -> None:
         """It has a place now."""
-        self.slot, self.computed, self._began = slot, reused, perf_counter()
+        self.slot, self.computed = slot, reused
+        if self._began:
+            # It had one before: its times go on.
+            return
+        self._began = perf_counter()
         self.timings = Timings(
-            len(self.prompt),
+            len(self.given),
             0.0,
             reused_tokens=reused,
             queue_seconds=self._began - self.submitted,
@@ -131,10 +144,14 @@ class Request:
             self.place = place
             self.outbox.put(InLine(place))
 
+    def stand_back(self) -> None:
+        """It has no place any more, and waits for another."""
+        self.slot, self.computed, self.place = -1, 0, 0
+
     def add(self, token_id: int, scores: TokenScores) -> FinishReason | None:
         """Takes the next token; returns why it was the last one, or None."""
         now = perf_counter()
-        if not self.generated:
+        if not self._first:
             self._first = now
         self.generated.append(token_id)
         self.timings = self._timings(now)
@@ -160,9 +177,9 @@ class Request:
     # --- reading --------------------------------------------------------------------------------
 
     def chunk_end(self, chunk: int) -> int:
-        """Where the next pass ends: a chunk on, but never across the end of the prompt."""
-        prompt = len(self.prompt)
-        end = prompt if self.computed < prompt else len(self.ids)
+        """Where the next pass ends: a chunk on, but never across the end of what was given."""
+        given = len(self.given)
+        end = given if self.computed < given else len(self.ids)
         return min(end, self.computed + chunk)
 
     def logits_wanted(self, end: int) -> int:
@@ -220,9 +237,9 @@ class Request:
         first = self._first or now
         began = self._began or now
         return Timings(
-            len(self.prompt),
+            len(self.given),
             first - began,
-            len(self.generated),
+            len(self.generated) - self.begun,
             now - first,
             self.timings.reused_tokens,
             began - self.submitted,

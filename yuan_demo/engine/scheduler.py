@@ -2,8 +2,8 @@
 
 Every round takes one decode step for all rows that write, and then reads one chunk of one prompt,
 so a long prompt delays the others' streams by a chunk at a time. Prompts take turns chunk by chunk.
-Slots are given in order of arrival, to those first who have no answer under way. What nobody waits
-for is computed when nobody waits.
+Slots are given in order of arrival, to those first who have no answer under way. What is no chat
+gives its slot back for one. What nobody waits for is computed when nobody waits.
 
 All of a request but its outbox and its two flags is touched by the loop's thread alone.
 """
@@ -181,7 +181,7 @@ class Scheduler:
         elif self._spare and not self._reading and not self._writing:
             self._seat_one(self._spare.pop())
         line = self._line()
-        while line and self._seat_one(line[0]):
+        while line and (self._seat_one(line[0]) or self._make_way_for(line[0])):
             # Who has just got a slot comes after those who have none.
             line = self._line()
         for number, request in enumerate(line, start=1):
@@ -194,13 +194,13 @@ class Scheduler:
 
     def _seat_one(self, request: Request) -> bool:
         """Gives a request a slot with what it can take over; False if all are taken."""
-        place = self._pool.take(request.prompt)
+        place = self._pool.take(request.prompt if request.kind == "read" else request.ids)
         if place is None:
             return False
         if request in self._waiting:
             self._waiting.remove(request)
         request.seat(place.slot, place.reused)
-        self._metrics.seated(len(request.prompt), place.reused, request.timings.queue_seconds)
+        self._metrics.seated(len(request.given), place.reused, request.timings.queue_seconds)
         self._reading.append(request)
         try:
             if place.source != place.slot:
@@ -210,6 +210,29 @@ class Scheduler:
         except Exception as error:
             # Nobody else's: what is copied is only read, and its slot is given back empty.
             self._fail(error, [request])
+        return True
+
+    def _make_way_for(self, request: Request) -> bool:
+        """Puts what is no chat back in line for one that finds no place; whether a slot is free.
+
+        It goes on from where it was: with its tokens, and the random numbers of their places.
+        """
+        asides = [each for each in (*self._reading, *self._writing) if each.is_aside]
+        if request.kind != "answer" or request.is_aside or not asides:
+            return False
+        latest = asides[-1]
+        try:
+            # The token of a step that was launched ahead belongs to it.
+            self._take()
+        except Exception as error:
+            self._pending, self._batch = None, []
+            self._fail(error, list(self._writing), is_step=True)
+            return False
+        if not latest.has_ended:
+            (self._writing if latest in self._writing else self._reading).remove(latest)
+            self._pool.release(latest.slot, latest.ids[: latest.computed])
+            latest.stand_back()
+            self._waiting.append(latest)
         return True
 
     def _end_preparation(self) -> None:
@@ -363,9 +386,9 @@ class Scheduler:
 
 
 def _turn(request: Request, under_way: Counter[str | None]) -> tuple[object, ...]:
-    """Sorts the line: answers before readings, then who has none under way, then who came first."""
+    """Sorts the line: chats before all else, then who has none under way, then who came first."""
     busy = under_way[request.client] if request.client is not None else 0
-    return request.kind != "answer", busy, request.submitted
+    return request.kind != "answer" or request.is_aside, busy, request.submitted
 
 
 def _free_memory() -> None:

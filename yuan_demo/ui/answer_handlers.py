@@ -60,7 +60,7 @@ class AnswerHandlers(AskHandlers):
         """How likely a string is behind some ids.
 
         Returns:
-            `text` as it was sent, and `pieces`, `logprobs` and `ranks` of its tokens.
+            `text` as it was sent, and of its tokens what `AskedString` has.
         """
         text = require_text(sent.get("text"))
         if not text:

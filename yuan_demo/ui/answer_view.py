@@ -36,14 +36,15 @@ def answer_scores(
     Args:
         answer: as far as it has come.
         tokenizer: spells the candidates.
-        since: tokens that the page has been told of.
+        since: generated tokens that the page has been told of.
         is_whole: tell all of them although it goes on.
 
     Returns:
-        `from` number of the first token told of, `rows` one per token (see `_row`), `pieces`
-        spelling by id, `turn` its number, `mark` as `turn_marks` gives it for question and answer,
-        `loops` [start, period, end] each, `settings` by name; once it has ended also `options`
-        (`prompt_settings`) and `messages` [role, text], the answer left out.
+        `from` number of the first token told of, never one of the `begun` tokens that the answer
+        was to begin with and that only the page knows the scores of; `rows` one per token (see
+        `_row`), `pieces` spelling by id, `turn` its number, `mark` as `turn_marks` gives it for
+        question and answer, `loops` [start, period, end] each, `settings` by name; once it has
+        ended also `options` (`prompt_settings`) and `messages` [role, text], the answer left out.
     """
     start = 0 if is_whole or answer.finish_reason else since
     told = answer.scores[start:]
@@ -52,7 +53,8 @@ def answer_scores(
     said = [message.content for message in turn.messages]
     made = _made_of(answer) if is_whole or answer.finish_reason else {}
     return made | {
-        "from": start,
+        "from": answer.begun + start,
+        "begun": answer.begun,
         "rows": [_row(scores) for scores in told],
         "pieces": dict(zip(ids, tokenizer.convert_ids_to_tokens(ids), strict=True)),
         "turn": turn.number,

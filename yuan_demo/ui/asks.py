@@ -76,9 +76,10 @@ class AskHandlers:
 
 
 def tells(kind: str, *, can_be_stopped: bool = True) -> Callable[..., Any]:
-    """Makes a handler of Gradio's out of a method `(self, sent, cancelled)`.
+    """Makes a handler of Gradio's out of a method `(self, sent, cancelled, *inputs)`.
 
     The method returns what is told beside `is` and `ask`, or yields it as often as there is news.
+    The inputs are the values of the components that the event is wired with, if any.
 
     Args:
         kind: what `is` says.
@@ -86,14 +87,16 @@ def tells(kind: str, *, can_be_stopped: bool = True) -> Callable[..., Any]:
     """
 
     def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
-        def run(self: AskHandlers, request: gr.Request, evt: gr.EventData) -> Iterator[str]:
+        def run(
+            self: AskHandlers, request: gr.Request, evt: gr.EventData, *inputs: Any
+        ) -> Iterator[str]:
             sent = evt._data if isinstance(evt._data, dict) else {}
             ask = sent.get("ask")
             head = {"is": kind, "ask": ask if type(ask) is int else 0}
             session = request.session_hash
             cancelled = self._begin(session) if can_be_stopped else threading.Event()
             try:
-                for told in _each(method(self, sent, cancelled)):
+                for told in _each(method(self, sent, cancelled, *inputs)):
                     yield _packed(head | told)
             except PageError as error:
                 yield _packed(head | {"error": sentences(error)})
@@ -105,8 +108,8 @@ def tells(kind: str, *, can_be_stopped: bool = True) -> Callable[..., Any]:
                 cancelled.set()
                 self._end(session, cancelled)
 
-        def once(self: AskHandlers, request: gr.Request, evt: gr.EventData) -> str:
-            [told] = run(self, request, evt)
+        def once(self: AskHandlers, request: gr.Request, evt: gr.EventData, *inputs: Any) -> str:
+            [told] = run(self, request, evt, *inputs)
             return told
 
         handler = run if inspect.isgeneratorfunction(method) else once

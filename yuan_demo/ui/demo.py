@@ -10,9 +10,14 @@ from yuan_demo.ui import panel as parts
 from yuan_demo.ui.answer_handlers import AnswerHandlers
 from yuan_demo.ui.api import add_api
 from yuan_demo.ui.asks import AskHandlers
+from yuan_demo.ui.branch_handlers import BranchHandlers
+from yuan_demo.ui.branch_wiring import wire_branches, wire_duel
 from yuan_demo.ui.chatbot import VerbatimChatbot
 from yuan_demo.ui.compare import CompareHandlers
 from yuan_demo.ui.controls import Controls, format_choices, make_controls
+from yuan_demo.ui.duel_handlers import DuelHandlers
+from yuan_demo.ui.events import QUIET as _QUIET
+from yuan_demo.ui.events import SPOKEN as _SPOKEN
 from yuan_demo.ui.handlers import PageHandlers
 from yuan_demo.ui.inside_handlers import InsideHandlers
 from yuan_demo.ui.page_settings import naming_settings
@@ -31,13 +36,6 @@ _SECRET = "yuan-demo-v1"
 
 MAX_ANSWERS_AT_ONCE = 300
 """Answers computed or in the engine's line; only more than these wait in Gradio's own queue."""
-
-# Past the queue, where it would wait behind answers; unseen; not for programs.
-_QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-
-# Through the queue, as what may end in a toast must: outside of it Gradio 6.31 writes the toast's
-# sentence into the server's log instead of showing it. Each handler has a queue of its own.
-_SPOKEN = _QUIET | {"queue": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +64,7 @@ class _Page:
     inside: gr.HTML
     formats_tab: gr.Tab
     formats: _Formats
+    duel: gr.HTML
     lessons: gr.HTML
     store: gr.BrowserState
     stash: gr.BrowserState
@@ -106,6 +105,8 @@ def build_demo(handlers: PageHandlers) -> gr.Blocks:
         _wire_inside(demo, InsideHandlers(handlers), page)
         traces = TraceHandlers(handlers)
         _wire_files(demo, traces, page)
+        wire_branches(BranchHandlers(handlers), page, repaint)
+        wire_duel(demo, DuelHandlers(handlers), page)
         _wire_loading(demo, handlers, scenes, page, repaint)
         add_api(handlers.model)
         add_trace_api(traces)
@@ -141,6 +142,7 @@ def _lay_out(handlers: PageHandlers) -> _Page:
                     inside = parts.model_inside()
                 with gr.Tab(I18N("tab_formats")) as formats_tab:
                     formats = _lay_out_formats(controls)
+                    duel = parts.duel()
                 with gr.Tab(I18N("tab_lessons")):
                     lessons = parts.lesson_list()
         with left:
@@ -158,6 +160,7 @@ def _lay_out(handlers: PageHandlers) -> _Page:
         inside,
         formats_tab,
         formats,
+        duel,
         lessons,
         store,
         stash,
@@ -359,7 +362,7 @@ def _wire_loading(
         None,
         [chat.chatbot, page.store],
         page.store,
-        js="(shown, kept) => ['loaded' in document.documentElement.dataset ? shown : kept]",
+        js="(shown, kept) => [window.yuanDemo.whenShown(shown) ? shown : kept]",
     )
     demo.load(
         handlers.greet,
@@ -378,6 +381,6 @@ def _wire_loading(
         None,
         chat.chatbot,
         page.store,
-        js="shown => { window.yuanDemo.whenLoaded(); return [shown]; }",
+        js="shown => { window.yuanDemo.whenLoaded(shown); return [shown]; }",
     ).then(**repaint)
     demo.unload(handlers.leave)

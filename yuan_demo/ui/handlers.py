@@ -8,6 +8,7 @@ and a failed `.change` handler drops the deferred last keystroke.
 import logging
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
@@ -63,20 +64,32 @@ class PageHandlers:
     ) -> Iterator[tuple[Any, Any]]:
         """Answers a message; yields (answer so far, view of the panel)."""
         visitor = self.visitor(request)
+        with self.writing(visitor) as (previous, cancelled):
+            try:
+                placed = placed_messages(history)
+                placed.append((len(history), Message("user", require_message(message))))
+                visitor.messages = tuple(said for _, said in placed)
+                answers = self._answers(visitor, PageSettings(*settings), cancelled, request)
+                yield from self.stream(visitor, placed, answers, previous, cancelled)
+            except PageError as error:
+                yield notice(error_text(error, visitor.language)), _error_view(error)
+            except Exception:
+                logger.exception("the chat handler failed")
+                error = PageError("unexpected")
+                yield notice(error_text(error, visitor.language)), _error_view(error)
+
+    @contextmanager
+    def writing(
+        self, visitor: Visitor
+    ) -> Iterator[tuple[Sequence[PromptToken] | None, threading.Event]]:
+        """While an answer of a page is written; the one before it ends.
+
+        Gives the tokens that were sent last, and what stops the answer.
+        """
         previous = visitor.sent
         cancelled = visitor.begin()
         try:
-            placed = placed_messages(history)
-            placed.append((len(history), Message("user", require_message(message))))
-            visitor.messages = tuple(said for _, said in placed)
-            answers = self._answers(visitor, PageSettings(*settings), cancelled, request)
-            yield from self._stream(visitor, placed, answers, previous, cancelled)
-        except PageError as error:
-            yield notice(error_text(error, visitor.language)), _error_view(error)
-        except Exception:
-            logger.exception("the chat handler failed")
-            error = PageError("unexpected")
-            yield notice(error_text(error, visitor.language)), _error_view(error)
+            yield previous, cancelled
         finally:
             is_newest = visitor.cancelled is cancelled
             # One that left the line was never sent.
@@ -92,10 +105,10 @@ class PageHandlers:
         request: gr.Request,
     ) -> Iterator[Answer]:
         params, options = settings.params(), settings.options()
-        client = _client_of(visitor, request)
+        client = client_of(visitor, request)
         return self.model.answer(visitor.messages, params, options, cancelled, client)
 
-    def _stream(
+    def stream(
         self,
         visitor: Visitor,
         placed: Placed,
@@ -103,6 +116,7 @@ class PageHandlers:
         previous: Sequence[PromptToken] | None,
         cancelled: threading.Event,
     ) -> Iterator[tuple[Any, Any]]:
+        """An answer as the page is told of it, step by step: (answer so far, view of the panel)."""
         pace, told = Pace(), 0
         events: list[Any] = []
         for answer in answers:
@@ -168,8 +182,11 @@ class PageHandlers:
         Gradio's own stop only cancels: what the page shows would be missing from the state that
         the next message is sent with (6.31).
         """
-        left_line = left_line_text(self.visitor(request).language)
-        after = settled(shown, left_line)
+        visitor = self.visitor(request)
+        # A branch tells its end itself, which may be newer than what the page showed just now.
+        if visitor.is_branching:
+            return [gr.skip()] * 3
+        after = settled(shown, left_line_text(visitor.language))
         return [gr.skip() if after == shown else after, after, after]
 
     def leave(self, request: gr.Request) -> None:
@@ -260,7 +277,7 @@ class PageHandlers:
         return self._visitors.of(request.session_hash, default)
 
 
-def _client_of(visitor: Visitor, request: gr.Request) -> str | None:
+def client_of(visitor: Visitor, request: gr.Request) -> str | None:
     """Who is one and the same visitor to the line: a page, or all programs of an address.
 
     A program may name a new session with every call, which must bring it no further ahead.

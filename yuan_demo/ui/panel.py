@@ -17,6 +17,7 @@ from yuan_demo.core.tokens import Tokenizer
 from yuan_demo.engine.chat import ChatModel
 from yuan_demo.engine.model_facts import ModelFacts
 from yuan_demo.ui.answer_strings import ANSWER
+from yuan_demo.ui.branch_strings import BRANCHES, DUEL, PAIR
 from yuan_demo.ui.inside_strings import INSIDE
 from yuan_demo.ui.label_strings import LABELS, PARTS
 from yuan_demo.ui.lesson_texts import LESSON_WORDS
@@ -43,10 +44,19 @@ _HEADER_HTML = """
 _CONTEXT_HTML = '<div class="cx"></div>'
 _TOKENS_HTML = '<div class="tl"></div>'
 
-WORDS = (PANEL, PARTS, LESSON_WORDS, ANSWER, WHY, INSIDE, TRACE)
+WORDS = (PANEL, PARTS, LESSON_WORDS, ANSWER, BRANCHES, PAIR, DUEL, WHY, INSIDE, TRACE)
 """All that the page's own scripts say; no two tables have a key in common."""
 
-_SCRIPTS = ("page.js", "tools.js", "link.js", "chat.js", "busy.js", "answer_store.js")
+_SCRIPTS = (
+    "page.js",
+    "tools.js",
+    "link.js",
+    "chat.js",
+    "busy.js",
+    "answer_store.js",
+    "forest.js",
+    "pair.js",
+)
 """Run before Gradio's own, in this order."""
 
 
@@ -76,7 +86,10 @@ def token_list() -> gr.HTML:
 def answer_tokens() -> gr.HTML:
     """What the model thought of every token of an answer."""
     names = ("", "_report", "_prompt", "_sampler", "_asked", "_details")
-    return _part("answer-tokens", '<div class="an"></div>', *(f"answer{name}.js" for name in names))
+    scripts = [f"answer{name}.js" for name in names]
+    # Before what starts all.
+    scripts.insert(-1, "branches.js")
+    return _part("answer-tokens", '<div class="an"></div>', *scripts)
 
 
 def answer_files() -> gr.HTML:
@@ -99,6 +112,11 @@ def model_inside() -> gr.HTML:
 def format_comparison() -> gr.HTML:
     """Two formats side by side; its value is a view of `yuan_demo.ui.compare`."""
     return _part("format-comparison", '<div class="fc"></div>', "formats.js")
+
+
+def duel() -> gr.HTML:
+    """Two settings that answer the same question side by side."""
+    return _part("duel", '<div class="du"></div>', "duel.js")
 
 
 def lesson_list() -> gr.HTML:
@@ -134,6 +152,8 @@ def page_styles() -> str:
             "tokens.css",
             "formats.css",
             "answer.css",
+            "branches.css",
+            "duel.css",
             "why.css",
             "inside.css",
             "trace.css",

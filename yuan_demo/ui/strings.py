@@ -158,9 +158,10 @@ ERRORS: dict[str, tuple[str, str]] = {
     ),
     "other_prompt": (
         "From this conversation and these settings the prompt that was answered cannot be made "
-        "again: the model or its tokenizer is another one by now. Press retry, and ask about the "
-        "new answer.",
-        "用这段对话和设置无法还原当时的提示：模型或分词器已经更换。请点重试，再查看新的回答。",
+        "again: the demo runs with another model, tokenizer or window by now. Press retry, and go "
+        "on with the new answer.",
+        "用这段对话和设置无法还原当时的提示：演示的模型、分词器或窗口已经不同。"
+        "请点重试，再从新的回答继续。",
     ),
     "same_token": (
         "To ask why not another token, it must be another one, but both are {piece}. Choose or "
@@ -177,6 +178,26 @@ ERRORS: dict[str, tuple[str, str]] = {
         "or with the embedded model.",
         "此视图需要原样的模型权重，但这里的权重已被量化、卸载或为处理器重新排布。"
         "请在 GPU 上启动演示且不带 --quantize，或使用自带的小模型。",
+    ),
+    "nothing_changed": (
+        "The second answer must differ from the first in at least one setting, but none is given. "
+        "Choose a format, a value or a seed for it.",
+        "第二个回答至少要有一项设置不同，现在一项也没有。请为它选择格式、数值或随机种子。",
+    ),
+    "behind_the_end": (
+        "Nothing can stand behind <eod>, which ends an answer. Choose a place before it.",
+        "<eod> 表示回答结束，其后不能再有内容。请选择它之前的位置。",
+    ),
+    "other_conversation": (
+        "This answer belongs to another conversation than the one in the chat. Put that one up "
+        "again under “Branches”, or branch from an answer of this one.",
+        "这个回答不属于聊天中的这段对话。请在“分支”中换回那段对话，或从当前对话的回答分支。",
+    ),
+    "beginning_too_long": (
+        "The answer is to begin with {tokens} tokens, but may have at most {limit}. Branch at an "
+        "earlier token, or raise the longest answer in the settings and ask anew.",
+        "回答要以 {tokens} 个词元开头，但最多只能有 {limit} 个。"
+        "请在更靠前的词元处分支，或在设置中增大回答长度后重新提问。",
     ),
     "answer_running": (
         "An answer is being written. Stop it, or wait for its end, and try again.",

@@ -31,6 +31,8 @@ class Visitor:
         history: the conversation behind which the next message will stand, as last seen.
         cancelled: set to stop the answer that is being computed.
         is_answering: from the moment a message is accepted until its answer has ended.
+        is_branching: the answer goes on from a place of an earlier one, and the page is yet to tell
+            that it has all of it.
         messages: the conversation that `answer` answers.
         view: the prompt of `answer` as the panel draws it.
         answer: the last answer as far as it came.
@@ -44,6 +46,7 @@ class Visitor:
     history: tuple[Message, ...] = ()
     cancelled: threading.Event = field(default_factory=threading.Event)
     is_answering: bool = False
+    is_branching: bool = False
     messages: tuple[Message, ...] = ()
     view: PromptView | None = None
     answer: Answer | None = None
@@ -54,10 +57,15 @@ class Visitor:
         self.cancelled.set()
         self.cancelled = threading.Event()
         self.is_answering = True
+        self.is_branching = False
+        self.forget()
+        return self.cancelled
+
+    def forget(self) -> None:
+        """Another answer stands on the page than the last one that was written."""
         self.messages = ()
         self.view = None
         self.answer = None
-        return self.cancelled
 
     def record(self, answer: Answer, cancelled: threading.Event) -> None:
         """Keeps the answer that `begin` gave this event for, unless a newer one has begun."""

@@ -1,0 +1,134 @@
+// --- branches: an answer goes on otherwise from one of its tokens, by ids; the tree of what was so ---------
+const { forest, beginAnswer, keptRecord, drawPair } = window.yuanDemo;
+let branchAsk = 0, branchNode = null, tree = [], here = null, compared = [], renamed = null;  // ids of nodes
+
+const branchCard = make('section', 'an-card br'), pairCard = make('section', 'an-card br-pair');
+branchCard.hidden = pairCard.hidden = true;
+$('an-loops').before(branchCard, pairCard);
+const canBranch = () => shown && !shown.isPrompt && shown.messages && shown.options && shown.settings && !isWriting;
+
+// A candidate's name: pressed, the answer goes on from there with it.
+function branchButton(id) {
+  const token = tokenShown(), row = shown.rows[token], piece = shown.pieces[id] ?? '' + id;
+  if (!canBranch()) return make('span');
+  const node = makeButton('br-go', undefined, () => {
+    const [, logprob] = row[CANDIDATES].find(([each]) => each === id);
+    const rank = 1 + row[CANDIDATES].filter(each => each[1] > logprob).length;
+    branch(token, [id], [[logprob, rank, row[ENTROPY], row[EOD], row[CANDIDATES]]], { [id]: piece });
+  });
+  node.title = say('br_go_title');
+  return node;
+}
+
+// The same behind a string that was asked for.
+function goOn(ids, logprobs, ranks, entropies, pieces) {
+  if (!ids || !canBranch()) return [];
+  const token = tokenOpened(), row = shown.rows[token], number = shown.number;
+  // Of its first token all is known that is of the answer's own: both come from one distribution.
+  const rows = ids.map((id, index) => index || !row ? [logprobs[index], ranks[index], entropies[index], null, []]
+    : [logprobs[0], ranks[0], row[ENTROPY], row[EOD], row[CANDIDATES]]);
+  return [makeButton('br-go-on', say('br_go_on'), () => {
+    if (shown.number === number) branch(token, ids, rows, Object.fromEntries(ids.map((id, index) => [id, pieces[index]])));
+  })];
+}
+
+const spelled = pieces => pieces.map(spell).join('').replaceAll('\n', '↵').replaceAll('<0x0A>', '↵');
+function branch(token, ids, rows, pieces) {
+  if (!canBranch()) return tellBranch(say('br_wait'));
+  const begun = [...cells.ids.slice(0, token), ...ids], { prompt, settings, options, messages, turn } = shown;
+  const name = say('br_name', { n: '' + (token + 1), is: spelled(ids.map(id => pieces[id])), was: spelled([cells.pieces[token]]) });
+  beginAnswer(prompt.i, begun, [...shown.rows.slice(0, token), ...rows], { ...shown.pieces, ...pieces }, token);
+  branchNode = forest.grow({ name, turn, at: token });
+  picked = pointed = null;
+  tellBranch('');
+  trigger('branch', { ask: ++branchAsk, prompt: prompt.i, begun, settings, options, messages });
+}
+
+function tellBranch(text) {
+  branchCard.hidden = !tree.length && !text;
+  const status = branchCard.querySelector('[role=status]');
+  if (status && status.textContent !== text) status.textContent = text;
+}
+
+// --- the tree -----------------------------------------------------------------------------------------
+function drawNode(node, depth, place) {
+  const row = make('li', node.id === here ? 'here' : ''), side = compared.indexOf(node.id);
+  row.style.setProperty('--depth', Math.min(depth, 6));
+  const pick = makeButton('br-pick' + (side < 0 ? '' : ' ' + 'ab'[side]), 'AB'[side] ?? '', () => {
+    compared = side < 0 ? [...compared, node.id].slice(-2) : compared.filter(each => each !== node.id);
+    drawTree();
+    branchCard.querySelectorAll('.br-pick')[place].focus({ preventScroll: true });
+  });
+  pick.setAttribute('aria-pressed', side >= 0);
+  pick.setAttribute('aria-label', pick.title = say('br_compare', { name: node.name }));
+  row.append(pick);
+  if (renamed === node.id) {
+    const field = make('input', 'br-field');
+    Object.assign(field, { type: 'text', value: node.name, maxLength: 80 });
+    field.setAttribute('aria-label', say('br_rename'));
+    const end = keeps => { if (renamed === null) return; renamed = null; if (keeps) forest.rename(node.id, field.value); else drawTree(); };
+    field.addEventListener('keydown', event => { if (event.key === 'Enter') end(true); else if (event.key === 'Escape') end(false); });
+    field.addEventListener('blur', () => end(true));
+    row.append(field);
+    queueMicrotask(() => { field.focus({ preventScroll: true }); field.select(); });
+    return row;
+  }
+  const name = makeButton('br-name', node.name, () => putUp(node)), facts = make('span', 'br-facts', say('br_turn', { n: '' + node.turn }));
+  if (node.id === here) { name.setAttribute('aria-current', 'true'); facts.append(' · ', make('b', '', say('br_here'))); }
+  name.title = say(node.id === here ? 'br_here_title' : 'br_put_up');
+  row.append(name, facts, makeButton('br-rename', '✎', () => { renamed = node.id; drawTree(); }));
+  row.lastChild.setAttribute('aria-label', say('br_rename_what', { name: node.name }));
+  row.lastChild.title = say('br_rename');
+  return row;
+}
+
+function putUp(node) {
+  if (node.id === here) return;
+  if (isWriting) return tellBranch(say('br_wait'));
+  tellBranch('');
+  picked = pointed = wanted = null;
+  forest.choose(node.id);
+  trigger('put_up', { ask: ++branchAsk, shown: forest.chatOf(node) });
+}
+
+function drawTree() {
+  const list = branchCard.querySelector('ol'), rows = [];
+  const add = (parent, depth) => tree.filter(node => node.parent === parent).forEach(node => { rows.push(drawNode(node, depth, rows.length)); add(node.id, depth + 1); });
+  add(null, 0);
+  compared = compared.filter(id => tree.some(node => node.id === id));
+  list.replaceChildren(...rows);
+  branchCard.querySelector('.br-hint').textContent = say(compared.length === 1 ? 'br_one_more' : 'br_hint');
+  branchCard.hidden = !tree.length && !branchCard.querySelector('[role=status]').textContent;
+  drawCompared();
+}
+
+// The first turn in which two nodes say something else; the last one of both where none does.
+function turnApart(one, other) {
+  const turns = Object.keys(one.records).filter(turn => turn in other.records).map(Number);
+  return turns.find(turn => one.records[turn] !== other.records[turn]) ?? turns[turns.length - 1];
+}
+
+function drawCompared() {
+  pairCard.hidden = compared.length < 2;
+  if (pairCard.hidden) return;
+  const pair = compared.map(forest.nodeOf), turn = turnApart(...pair), records = pair.map(node => keptRecord(node.records[turn]));
+  const isLive = isWriting && compared.includes(here);
+  if (records.every(Boolean)) drawPair(pairCard, ...records.map((record, side) => ({ name: pair[side].name, record })));
+  else pairCard.replaceChildren(make('p', 'an-why', say(isLive ? 'br_pair_wait' : 'br_pair_gone')));
+}
+
+// --- start --------------------------------------------------------------------------------------------
+branchCard.append(make('div', 'br-head'), make('ol'), make('p', 'an-why'));
+branchCard.querySelector('.br-head').append(make('b', '', say('br_title')), make('span', 'br-hint'),
+  makeButton('br-clear', say('br_clear'), () => { compared = []; forest.clear(); }));
+branchCard.querySelector('ol').setAttribute('aria-label', say('br_title'));
+branchCard.lastChild.setAttribute('role', 'status');
+subscribe('branches', news => { ({ nodes: tree, current: here } = news); drawTree(); });
+watch('value', () => {
+  const news = JSON.parse(props.value || '{}');
+  if (news.is !== 'branch' || news.ask !== branchAsk || !news.error) return;
+  // Where it had begun, the chat shows it, and what stood there before is only here.
+  if (branchNode && !news.has_begun) forest.wither(branchNode.id);
+  branchNode = null;
+  tellBranch(news.error[lang ? 'zh' : 'en']);
+});
