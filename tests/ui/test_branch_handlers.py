@@ -187,7 +187,7 @@ WHOLE = "whole"
         ({"begun": [10**9]}, "Tokens must"),
         ({"begun": [-1]}, "Tokens must"),
         ({"begun": [300] * 13}, "The answer is to begin with 13 tokens, but may have at most 12"),
-        ({"prompt": [300, 301]}, "The prompt of this answer comes out as other tokens"),
+        ({"prompt": [300, 301]}, "From this conversation and these settings"),
         ({"prompt": "x"}, "Tokens must"),
         ({"messages": [["user", "another"]]}, "This answer belongs to another conversation"),
         ({"messages": []}, "The history must"),
