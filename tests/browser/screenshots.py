@@ -1,9 +1,10 @@
 """Takes the pictures of the README: python -m tests.browser.screenshots
 
 They show a conversation with a question that is being typed; and, on a wide screen, an answer token
-by token, two formats side by side, and a lesson.
+by token, the turn that it owes to, two formats side by side, and a lesson.
 """
 
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -26,6 +27,11 @@ TALK = {
     "zh": ("你好，我叫小明。", "用 Python 写一个冒泡排序", "我叫什么名字？👩‍🚀"),
 }
 
+NAMES = {
+    "en": ("My name is Ada.", "My friend's name is Bob.", "What is my friend's name?"),
+    "zh": ("我叫小红。", "我的朋友叫小明。", "我的朋友叫什么名字？"),
+}
+
 
 def main() -> None:
     """Starts the app, talks to it in both languages and at both sizes, and saves what it sees."""
@@ -34,9 +40,9 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = open_chromium(playwright)
         for (name, (width, height)), language in product(SIZES.items(), LANGUAGES):
-            page = browser.new_page(
-                viewport={"width": width, "height": height}, locale=LANGUAGES[language]
-            )
+            size = {"width": width, "height": height}
+            new_page = partial(browser.new_page, viewport=size, locale=LANGUAGES[language])
+            page = new_page()
             demo = watch(page, language)
             page.goto(server.url)
             talk(demo)
@@ -48,6 +54,11 @@ def main() -> None:
                 save(page, FOLDER / f"formats-{language}.png", whole=False)
                 open_lesson(demo)
                 save(page, FOLDER / f"lesson-{language}.png", whole=False)
+                page.close()
+                page = new_page()
+                demo = watch(page, language)
+                find_the_turn(demo, server.url)
+                save(page, FOLDER / f"why-{language}.png", whole=False)
             page.close()
     server.stop()
 
@@ -78,6 +89,19 @@ def compare(demo: DemoPage) -> None:
     page.locator("#panel-tabs").evaluate(
         "tabs => tabs.querySelector('.fc-summary').scrollIntoView()"
     )
+
+
+def find_the_turn(demo: DemoPage, url: str) -> None:
+    """Asks for one of two names, and which turn the answer owes to."""
+    demo.page.goto(url)
+    load(demo)
+    for question in NAMES[demo.language]:
+        demo.ask(question)
+    demo.open_tab("why")
+    demo.page.locator(".wy-find").click()
+    demo.page.wait_for_function("document.querySelector('.wy-line')?.textContent")
+    demo.settle()
+    demo.page.locator(".wy-line").scroll_into_view_if_needed()
 
 
 def open_lesson(demo: DemoPage) -> None:
