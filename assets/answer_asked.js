@@ -3,7 +3,7 @@ let stringAsk = 0, askedAt = '';
 
 function followAsked() {
   $('an-asked').hidden = !shown?.rows.length || shown.isPrompt || isWriting;
-  const at = shown?.number + ':' + tokenOpened();
+  const at = shown ? shown.number + ':' + tokenOpened() : '';
   if (at === askedAt) return;
   // What was asked belongs to another place.
   askedAt = at;
