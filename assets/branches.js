@@ -129,6 +129,7 @@ watch('value', () => {
   if (news.is !== 'branch' || news.ask !== branchAsk || !news.error) return;
   // Where it had begun, the chat shows it, and what stood there before is only here.
   if (branchNode && !news.has_begun) forest.wither(branchNode.id);
+  else forest.ripen();
   branchNode = null;
   tellBranch(news.error[lang ? 'zh' : 'en']);
 });

@@ -3,9 +3,11 @@
 (() => {
   const { publish, subscribe, recordId, say } = window.yuanDemo;
   const KEY = 'yuan-demo-branches', MOST_NODES = 40, MOST_CHARACTERS = 600_000, LONGEST_NAME = 80;
+  const SETTLE_MS = 400;  // the panel may be told of an answer before the chat is
   // A node: {id, parent, name, turn, at: number of the token, chat: [{role, text, kind, title}], records: {turn: id}}
   let nodes = [], current = null, chat = [], isWriting = false;
-  let open = null, wanted = null;  // ids: the node that is being written; the one that is to be put up
+  let open = null, wanted = null;  // ids: the node whose answer may still grow; the one that is to be put up
+  let stale = null, isComing = false;  // the chat that a branch is yet to change; whether its answer is yet to begin
 
   // --- a chat as Gradio shows it ------------------------------------------------------------------
   const textOf = content => typeof content === 'string' ? content : (content ?? []).map(part => part?.text ?? '').join('');
@@ -37,7 +39,7 @@
   // Whether the chat is a node's, perhaps gone on: its answer may have grown, and turns may follow.
   function belongs(node) {
     const [before, said] = around(chat, node.turn), [ownBefore, ownSaid] = around(node.chat, node.turn);
-    return questions(chat).length >= node.turn && isSame(before, ownBefore) && (open === node.id || said.startsWith(ownSaid));
+    return questions(chat).length >= node.turn && isSame(before, ownBefore) && (open === node.id ? said.startsWith(ownSaid) : said === ownSaid);
   }
 
   // --- keeping ------------------------------------------------------------------------------------
@@ -61,7 +63,12 @@
 
   function follow(messages) {
     chat = plain(messages);
-    // A place in line is no answer.
+    keepUp();
+  }
+  function keepUp() {
+    // What stood there before a branch is none of its own, and a place in line is no answer.
+    if (stale && isSame(chat, stale)) return;
+    stale = null;
     if (chat.some(each => each.kind === 'line') || !nodes.length) return;
     const before = current, chosen = nodeOf(wanted), own = chosen && belongs(chosen) ? chosen : nodeOf(current);
     if (own === chosen && own) { current = own.id; wanted = null; }
@@ -86,12 +93,20 @@
     const node = { id: next(), parent: current, name: name.slice(0, LONGEST_NAME), turn, at, chat: around(chat, turn)[0], records: {} };
     nodes.push(node);
     current = open = node.id;
+    stale = chat;
+    isComing = true;
     save(); tell();
     return node;
+  }
+  // All of it has come; where it is the very answer that stood there, the chat has not changed.
+  function ripen() {
+    setTimeout(() => { if (!isWriting) { stale = null; isComing = false; keepUp(); } }, SETTLE_MS);
   }
   // It was refused: as if it had not been asked for.
   function wither(id) {
     const node = nodeOf(id);
+    stale = null;
+    isComing = false;
     if (open === id) open = null;
     if (!node) return;
     const root = nodeOf(node.parent), isOnly = root && root.parent === null && nodes.filter(each => each.parent === root.id).length === 1;
@@ -112,7 +127,7 @@
     if (node && name.trim()) node.name = name.trim().slice(0, LONGEST_NAME);
     save(); tell();
   }
-  function clear() { nodes = []; current = open = wanted = null; save(); tell(); }
+  function clear() { nodes = []; current = open = wanted = stale = null; save(); tell(); }
 
   // Which records belong to the node that stands there.
   let answers = [];
@@ -121,17 +136,22 @@
     if (node && belongs(node)) node.records = Object.fromEntries(answers.map(record => [record.turn, recordId(record)]));
   }
   subscribe('answers', news => {
-    const hasEnded = isWriting && !news.isWriting;
+    const hasEnded = isWriting && !news.isWriting, hasBegun = !isWriting && news.isWriting;
     ({ answers, isWriting } = news);
+    // Another answer than the branch: that one has all that it will have.
+    if (hasBegun && !isComing) open = null;
+    if (hasBegun) isComing = false;
+    if (!isWriting && (stale || isComing)) ripen();
     if (isWriting) return;
-    if (hasEnded) open = null;
     note();
     if (nodes.length) save();
     if (hasEnded) tell();
   });
 
   try { ({ nodes, current } = JSON.parse(sessionStorage.getItem(KEY)) ?? { nodes, current }); } catch { nodes = []; }
+  // After a reload the chat may show a little more than was kept of an answer that was being written.
+  open = current;
   subscribe('chat', follow);
   tell();
-  window.yuanDemo.forest = { grow, wither, choose, rename, clear, nodeOf, chatOf: node => restored(node.chat), records: () => nodeOf(current)?.records ?? {} };
+  window.yuanDemo.forest = { grow, ripen, wither, choose, rename, clear, nodeOf, chatOf: node => restored(node.chat), records: () => nodeOf(current)?.records ?? {} };
 })();
