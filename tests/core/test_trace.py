@@ -32,6 +32,13 @@ def test_a_minus_infinity_comes_back_as_one_and_a_half_character_as_half():
     assert "\udc00" in trace.messages[0].content
 
 
+def test_of_a_token_that_a_person_put_there_less_is_known():
+    scores = (TraceScore(-2.0, 7, 1.5, None, ()), *make_trace().scores[1:])
+    trace = make_trace(scores=scores)
+
+    assert read_trace(trace.to_json()) == trace
+
+
 @pytest.mark.parametrize("value", [float("inf"), float("nan")])
 def test_numbers_that_json_lacks_are_never_written(value: float):
     broken = (TraceScore(value, 1, 0.0, 0.0, ()),) * 3

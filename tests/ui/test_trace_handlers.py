@@ -93,6 +93,17 @@ def test_what_is_opened_is_what_was_saved(traces: TraceHandlers, record: dict[st
     assert opened["question"] == record["messages"][-1][1]
 
 
+def test_of_a_token_that_a_person_put_there_less_is_known(
+    traces: TraceHandlers, record: dict[str, Any]
+):
+    put = [*record["rows"][0][:3], None, []]
+    branch = record | {"rows": [put, *record["rows"][1:]], "begun": 1}
+
+    *_, last = told(traces, "open_trace", file=saved(traces, branch).to_json())
+
+    assert last["record"]["rows"][0] == put
+
+
 def test_the_file_of_another_model_is_foreign_whatever_it_says_of_itself(
     traces: TraceHandlers, record: dict[str, Any]
 ):

@@ -91,13 +91,14 @@ class TraceScore:
     """What the model thought of a token; see `TokenScores`.
 
     Attributes:
+        eod_logprob: None where a person put the token, and only that one was rated.
         candidates: (id, logprob by the model alone, probability after the sampling settings).
     """
 
     logprob: float
     rank: int
     entropy: float
-    eod_logprob: float
+    eod_logprob: float | None
     candidates: tuple[tuple[int, float, float], ...]
 
 
@@ -205,7 +206,7 @@ def _plain_score(score: TraceScore) -> list[Any]:
     return [_log(score.logprob), score.rank, score.entropy, _log(score.eod_logprob), candidates]
 
 
-def _log(value: float) -> float | str:
+def _log(value: float | None) -> float | str | None:
     return MINUS_INFINITY if value == _NOTHING else value
 
 

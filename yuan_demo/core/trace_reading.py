@@ -174,7 +174,7 @@ def _score(node: Node, most: int) -> TraceScore:
         rank.whole(1, most + 1),
         # Rounding may leave it below 0.
         entropy.number(-1e-3, 100.0),
-        eod.log(),
+        None if eod.value is None else eod.log(),
         tuple(_candidate(each, most) for each in candidates.items(MAX_CANDIDATES)),
     )
 

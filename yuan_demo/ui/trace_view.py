@@ -145,9 +145,9 @@ def _cells(tokens: TraceTokens) -> dict[str, Any]:
     }
 
 
-def _log(value: float) -> float | str:
-    return MINUS_INFINITY if value <= LOWEST else value
+def _log(value: float | None) -> float | str | None:
+    return MINUS_INFINITY if value is not None and value <= LOWEST else value
 
 
-def _number(log: float) -> float:
-    return max(log, LOWEST)
+def _number(log: float | None) -> float | None:
+    return None if log is None else max(log, LOWEST)
