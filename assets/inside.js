@@ -46,7 +46,8 @@ function placeOf(token) {
 }
 
 // --- which token --------------------------------------------------------------------------------------
-const leastLikely = rows => rows.reduce((least, row, token) => row && row[0] < (rows[least]?.[0] ?? 1) ? token : least, 0);
+// Of a stretch the token that the model was least sure of.
+const leastLikely = (rows, start = 0, end = rows.length) => rows.slice(start, end).reduce((least, row, place) => row && row[0] < (rows[least]?.[0] ?? 1) ? start + place : least, start);
 
 function target() {
   const known = number => answers.find(each => each.number === number && each.rows.length);
@@ -54,7 +55,7 @@ function target() {
   const record = mine || theirs || answers.filter(each => each.rows.length).pop();
   if (!record) return null;
   const last = record.rows.length - 1;
-  const token = Math.min(last, mine ? own.token : theirs ? stretch.end - 1 : leastLikely(record.rows));
+  const token = Math.min(last, mine ? own.token : theirs ? leastLikely(record.rows, stretch.start, stretch.end) : leastLikely(record.rows));
   // The position before it chose it; its own position chooses what comes next.
   const before = token + (moment === 'read');
   return { record, token, last, key: [record.number, token, moment].join(), ids: () => [...record.prompt.i, ...record.cells.i.slice(0, before)],

@@ -198,7 +198,7 @@ def test_what_is_refused_is_said_where_it_was_asked(open_page, server):
     load(demo)
     demo.open_tab("answer")
     demo.page.locator(".an-details .br-go").first.click()
-    expect(demo.page.locator(".br [role=status]")).to_contain_text("comes out as other tokens")
+    expect(demo.page.locator(".br [role=status]")).to_contain_text("cannot be made again")
     expect(demo.page.locator(".br-name")).to_have_count(0)
     assert demo.messages == messages
     expect(demo.box).to_be_enabled()

@@ -35,6 +35,16 @@ def look(demo, *names) -> None:
         expect(part(demo, name).locator(".in-list")).to_have_count(1)
 
 
+def least_likely(demo) -> int:
+    """Of the stretch that is selected above, the token that the model was least sure of."""
+    start, end = demo.page.evaluate(
+        "() => { let chosen; window.yuanDemo.subscribe('stretch', news => { chosen = news; });"
+        " return [chosen.start, chosen.end]; }"
+    )
+    rows = records(demo)[-1]["rows"]
+    return min(range(start, end), key=lambda token: rows[token][0])
+
+
 def shown(percent: str) -> float:
     return 0.0 if "<" in percent else float(percent.rstrip("%"))
 
@@ -55,18 +65,14 @@ def test_the_last_depth_is_what_the_answer_says_and_the_view_follows_its_token(o
     expect(part(demo, "lens")).to_be_hidden()
     look(demo)
     rows = records(demo)[-1]["rows"]
-    least = min(range(len(rows)), key=lambda token: rows[token][0])
+    least = least_likely(demo)
     expect(demo.page.locator(".in-token")).to_contain_text(f"Token {least + 1} of {len(rows)}")
     expect_chosen_as_recorded(demo, least)
     depths = part(demo, "lens").locator("tbody th").all_inner_texts()
     assert depths[0] == "Embedding"
     assert depths[1:] == [f"Layer {n}" for n in range(1, len(depths))]
-    # The tab above chooses a stretch: its last token counts, and no button is needed any more.
-    demo.page.evaluate(
-        "token => window.yuanDemo.subscribe('answers', ({ answers }) => window.yuanDemo.publish("
-        "'stretch', { answer: answers[answers.length - 1], start: 0, end: token + 1 }))",
-        2,
-    )
+    # The tab above selects another token, and no button is needed any more.
+    demo.page.locator(".wy-k").nth(2).click()
     expect(demo.page.locator(".in-token")).to_contain_text("Token 3 of")
     demo.page.wait_for_function("!document.querySelector('.in-part.old')")
     expect_chosen_as_recorded(demo, 2)
@@ -130,9 +136,7 @@ def test_a_long_prompt_is_drawn_a_page_at_a_time(open_page, server):
     look(demo, "attention")
     attention, record = part(demo, "attention"), records(demo)[-1]
     boxes, pages = attention.locator(".in-k"), attention.locator(".in-pages")
-    length = len(record["prompt"]["i"]) + min(
-        range(len(record["rows"])), key=lambda token: record["rows"][token][0]
-    )
+    length = len(record["prompt"]["i"]) + least_likely(demo)
     assert length > 600
     start = (length - 1) // 200 * 200
     expect(pages).to_contain_text(f"Tokens {start + 1} to {length:,} of {length:,}")
