@@ -76,10 +76,14 @@ def options_of(chat: ChatModel, way: tuple[PromptFormat, bool, Policy], loading:
     return PromptOptions(WINDOW, 1, prompt_format, raw, loading, policy, frozenset({1}))
 
 
-def test_over_all_reference_texts(chat: ChatModel, golden_lines: list[dict[str, Any]]):
+def test_over_all_reference_texts(
+    chat: ChatModel, golden_lines: list[dict[str, Any]], request: pytest.FixtureRequest
+):
     params = SamplingParams(max_new_tokens=1)
     sent = refused = cut = 0
     texts = [line["text"] for line in golden_lines]
+    # The texts were made for the real tokenizer; of the trained one a part of them tells as much.
+    texts = texts if request.node.callspec.params["chat"] == "real" else texts[::4]
     for number, messages in enumerate(conversations(texts)):
         # Every text in every format and mode; policies and loadings take turns.
         for offset in range(len(WAYS) // len(Policy)):
@@ -102,9 +106,9 @@ def test_over_all_reference_texts(chat: ChatModel, golden_lines: list[dict[str, 
             assert text == fitted.prompt.text
             sent += 1
             cut += bool(fitted.dropped_tokens)
-    assert sent > 8000
-    assert cut > 500
-    assert refused > 20
+    assert sent > 12 * len(texts)
+    assert cut > len(texts) / 2
+    assert refused > len(texts) / 40
 
 
 @pytest.mark.parametrize("policy", Policy)
