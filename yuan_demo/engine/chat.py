@@ -218,8 +218,8 @@ class ChatModel:
         if len(begun) > limit:
             raise PromptError("beginning_too_long", tokens=len(begun), limit=limit)
         seed = None if params.greedy else params.seed
-        first = answer = Answer(fitted, tuple(begun), seed=seed, params=params, begun=len(begun))
-        writing = _Writing(self.tokenizer, first)
+        beginning = Answer(fitted, tuple(begun), seed=seed, params=params, begun=len(begun))
+        writing = _Writing(self.tokenizer, beginning)
         yield writing.answer
         if writing.answer.finish_reason:
             return
