@@ -32,8 +32,9 @@ const fine = new Intl.NumberFormat(lang ? 'zh-CN' : 'en', { style: 'percent', ma
 const percent = p => p < 0.00095 ? '< ' + percents.format(0.001) : p > 0.9995 ? percents.format(1) : p > 0.99 ? fine.format(p) : percents.format(p);
 const tidy = new Intl.NumberFormat(lang ? 'zh-CN' : 'en', { maximumSignificantDigits: 3 });
 const MOST_ODDS = 1e6;
+const raised = power => [...'' + power].map(digit => '⁰¹²³⁴⁵⁶⁷⁸⁹'[digit]).join('');
 const odds = difference => {
-  const ratio = Math.exp(Math.min(Math.abs(difference), 20)), said = ratio > MOST_ODDS ? '> ' + count.format(MOST_ODDS) : tidy.format(ratio);
+  const ratio = Math.exp(Math.abs(difference)), said = ratio > MOST_ODDS ? '10' + raised(Math.round(Math.log10(ratio))) : tidy.format(ratio);
   // Not to be parted at the end of a line.
   return difference >= 0 ? `${said}\u00a0:\u00a01` : `1\u00a0:\u00a0${said}`;
 };

@@ -55,8 +55,15 @@ function choose(start, end) {
 
 function drawRivals() {
   const isOne = chosen && chosen[1] - chosen[0] === 1, token = chosen?.[0];
-  $('wy-against').hidden = !isOne || !shown.rows[token];
-  if ($('wy-against').hidden) { rivals.value = ''; return; }
+  $('wy-against').hidden = false;
+  rivals.disabled = !isOne || !shown.rows[token];
+  if (rivals.disabled) {
+    rivals.dataset.key = '';
+    rivals.replaceChildren(make('option', '', say('wy_against_one')));
+    rivals.firstChild.value = '';
+    typed.hidden = true;
+    return;
+  }
   const key = shown.number + ':' + token;
   if (rivals.dataset.key !== key) {
     rivals.dataset.key = key;

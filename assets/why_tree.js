@@ -7,7 +7,8 @@ const isNow = part => part.n === shown.turn;
 const slope = part => question.values.slice(...part.s).reduce((sum, each) => sum + each, 0);
 const sayPart = part => say(isNow(part) ? 'wy_part_now' : 'wy_part_turn', { n: '' + part.n });
 const namePart = part => isNow(part) ? say('wy_name_now', { n: '' + part.n }) : sayPart(part);
-const quoted = token => spell(token).trim() || spell(token);
+// With its blank, by which tokens differ that look alike.
+const quoted = piece => piece.replaceAll('▁', '·');
 
 // The rows of one level: {part, end, effect, path}; effect undefined while it is not measured.
 function rowsAt(path) {
@@ -32,7 +33,8 @@ function strongestOf(rows) {
 
 // In one line: the answer to the question.
 function lineFor(row) {
-  const text = textOf(question.start, question.end).trim(), other = question.against && quoted(question.against[1]);
+  const other = question.against && quoted(question.against[1]);
+  const text = other ? quoted(cells.pieces[question.start]) : textOf(question.start, question.end).trim();
   if (!row || row.effect < SLIGHT) return say(other ? 'wy_line_none_against' : 'wy_line_none', { text: shorten(text), other });
   const part = row.part.isGroup ? say('wy_part_together', { n: row.size }) : namePart(row.part);
   const values = { part, text: shorten(text), other, p: strength(question.base), q: strength(question.base - row.effect) };
@@ -65,12 +67,12 @@ function detail(row) {
 }
 
 // Of what is next to nothing no share is told.
-const shareOf = ({ effect }, positive) => effect === undefined ? '' : positive < least() ? '–' : effect > 0 ? percent(effect / positive) : percents.format(0);
+const shareOf = ({ effect }, positive) => effect === undefined ? '' : positive < least() ? '–' : effect > (view === 'gradient' ? 0 : 0.005) ? percent(effect / positive) : percents.format(0);
 const least = () => view === 'gradient' ? 1e-12 : SLIGHT;
 
 function bar(row, positive, largest) {
   const track = make('span', 'wy-track'), fill = make('i');
-  const width = row.effect > 0 ? row.effect / Math.max(positive, least()) : Math.min(1, -(row.effect ?? 0) / Math.max(largest, least()));
+  const width = row.effect > 0 ? (positive < least() ? 0 : row.effect / positive) : Math.min(1, -(row.effect ?? 0) / Math.max(largest, least()));
   fill.style.width = 100 * width + '%';
   if (row.effect < 0) fill.classList.add('less');
   track.append(fill);
@@ -124,11 +126,13 @@ function drawRow(row, positive, largest, best) {
 function drawLevel(path, whole) {
   const rows = rowsAt(path), node = make('ul'), measured = rows.filter(row => row.effect !== undefined);
   const positive = measured.reduce((sum, row) => sum + Math.max(0, row.effect), 0), largest = Math.max(positive, ...measured.map(row => Math.abs(row.effect)));
-  const best = measured.length === rows.length ? strongestOf(rows) : null;
+  // None is the strongest where one stands in for another.
+  const isShared = view === 'measured' && whole >= SLIGHT && rows.length > 1 && measured.length === rows.length && positive < whole / 4;
+  const best = measured.length === rows.length && !isShared ? strongestOf(rows) : null;
   node.append(...rows.map(row => drawRow(row, positive, largest, best)));
   const notes = [];
   if (rows.some(row => row.part.isGroup)) notes.push('wy_grouped');
-  if (view === 'measured' && whole >= SLIGHT && rows.length > 1 && measured.length === rows.length && positive < whole / 4) notes.push('wy_stand_in');
+  if (isShared) notes.push('wy_stand_in');
   node.append(...notes.map(key => make('li', 'wy-note', say(key))));
   return node;
 }
@@ -174,7 +178,8 @@ function drawFound() {
   drawLine();
   const focused = document.activeElement?.closest?.('.wy-row')?.dataset.path, level = drawLevel([]);
   if (view === 'measured' && question.start > 0) level.append(answerRow());
-  $('wy-tree').replaceChildren(...level.childNodes);
+  const head = make('li', 'wy-shares', say('wy_share'));
+  $('wy-tree').replaceChildren(head, ...level.childNodes);
   $('wy-tree').setAttribute('aria-label', say('wy_tree'));
   if (focused !== undefined) $('wy-tree').querySelector(`[data-path="${focused}"]`)?.focus({ preventScroll: true });
   if (view === 'gradient' && drawnHeat !== question.values) { drawnHeat = question.values; drawHeat(); }

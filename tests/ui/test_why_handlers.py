@@ -1,6 +1,7 @@
 """The Why tab's handlers: what the page sends, what it is told, and what nonsense gets."""
 
 import json
+import re
 import threading
 from dataclasses import replace
 from typing import Any
@@ -147,6 +148,23 @@ def test_another_token_is_named_by_its_id_or_by_a_string(
     assert piece == chat.tokenizer.convert_ids_to_tokens([token_id])[0]
     assert isinstance(against, str) or token_id == against
     assert told_by(why.gradients, sent)[0]["against"] == told["against"]
+
+
+def test_a_word_is_set_against_a_word_with_its_blank(why: WhyHandlers, chat: ChatModel):
+    tokenizer = chat.tokenizer
+    pieces = tokenizer.convert_ids_to_tokens(list(range(500)))
+    own = next(place for place, piece in enumerate(pieces) if re.match("▁.", piece))
+    answer = [*tokenizer.encode("x"), own]
+    place = {"answer": answer, "start": len(answer) - 1, "end": len(answer)}
+
+    for typed in ("Tom", " Tom"):
+        [told] = told_by(why.gradients, asked(chat, against=typed, **place))
+        assert told["against"][1].startswith("▁")
+    # At the beginning of an answer the mark is there anyway, and control tokens are themselves.
+    [told] = told_by(why.gradients, asked(chat, answer=[own], start=0, end=1, against="Tom"))
+    assert told["against"][1].startswith("▁")
+    [told] = told_by(why.gradients, asked(chat, against="<eod>", **place))
+    assert told["against"][1] == "<eod>"
 
 
 @pytest.mark.parametrize(

@@ -141,13 +141,25 @@ class WhyHandlers(AskHandlers):
             text = require_text(against)
             if not text:
                 raise PromptError("empty_message")
-            [other, *_] = string_ids(text, before, self.model.tokenizer)
+            [other, *_] = string_ids(self._like(text, before, own), before, self.model.tokenizer)
         else:
             [other] = self.checked_ids([against], least=1)
         if other == own:
             [piece] = self.model.tokenizer.convert_ids_to_tokens([own])
             raise PageError("same_token", piece=piece)
         return other
+
+    def _like(self, text: str, before: Sequence[int], own: int) -> str:
+        """A string with a blank before it if it is to stand for a token that has one.
+
+        Who types a name means the word, of which `▁Tom` is the token and not `Tom`.
+        """
+        tokenizer = self.model.tokenizer
+        last, piece = tokenizer.convert_ids_to_tokens([before[-1], own])
+        # Behind a control token a text begins, with that mark anyway.
+        begins = tokenizer.control_token_id(last) == before[-1]
+        is_bare = not text[0].isspace() and tokenizer.control_token_id(text) is None
+        return f" {text}" if piece.startswith("▁") and is_bare and not begins else text
 
     def _fitted(self, sent: Sent) -> FittedPrompt:
         """The prompt of an answer, made again from what the page keeps of it."""

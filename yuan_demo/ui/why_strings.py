@@ -37,6 +37,7 @@ WHY: dict[str, tuple[str, str]] = {
     "wy_against": ("Why not", "为什么不是"),
     "wy_against_none": ("– (why this at all)", "——（只问为什么这样说）"),
     "wy_against_own": ("another, typed …", "另外输入……"),
+    "wy_against_one": ("select one token to compare it with another", "选中单个词元才能比较"),
     "wy_against_typed": ("A string; its first token counts", "一段文字，以首个词元为准"),
     # Asking
     "wy_find": ("Find the cause", "查找原因"),
@@ -85,6 +86,7 @@ WHY: dict[str, tuple[str, str]] = {
     "wy_part_answer": ("The answer so far", "回答的前文"),
     "wy_part_together": ("{n} together", "{n} 个合在一起"),
     "wy_tree": ("Parts of the prompt and their share", "提示的各部分及其占比"),
+    "wy_share": ("share of the effect", "占总影响"),
     "wy_strongest": ("strongest", "最强"),
     "wy_effect": ("{n} nats: {p} → {q} without it", "{n} 奈特：去掉后 {p} → {q}"),
     "wy_effect_odds": (
