@@ -1,7 +1,7 @@
 // Runs before Gradio's script. The page has two languages; the visitor's choice wins over the
 // browser's. Gradio picks its dictionary from navigator.language, so the choice is put there.
 (() => {
-  const KEY = 'yuan-demo-language', DRAFT = 'yuan-demo-draft';
+  const KEY = 'yuan-demo-language', DRAFT = 'yuan-demo-draft', TAB = 'yuan-demo-tab';
   let chosen = null;
   try { chosen = localStorage.getItem(KEY); } catch { /* storage is blocked: the browser decides */ }
   const browser = (navigator.language || '').toLowerCase().startsWith('zh') ? 'zh' : 'en';
@@ -12,8 +12,18 @@
 
   const box = () => document.querySelector('#message-box textarea');
 
+  // A page that is left while it is answered would keep half an answer that says nothing of it.
+  const isAnswering = () => !!document.querySelector('#message-box .stop-button');
+  const nap = milliseconds => new Promise(done => setTimeout(done, milliseconds));
+  async function stopAnswering() {
+    document.querySelector('#message-box .stop-button')?.click();
+    for (let naps = 0; isAnswering() && naps < 60; naps++) await nap(50);
+    await nap(300);  // the chat is kept when it has settled
+  }
+
   // Switching loads the page anew; what was typed comes along.
-  function setLanguage(language) {
+  async function setLanguage(language) {
+    if (isAnswering()) await stopAnswering();
     try {
       localStorage.setItem(KEY, language);
       if (box()?.value) sessionStorage.setItem(DRAFT, box().value);
@@ -45,6 +55,18 @@
       // Not on a phone, where the focus brings up the keyboard and hides the answer.
       if (isIdle && matchMedia('(pointer: fine)').matches) textarea.focus({ preventScroll: true });
     }).observe(textarea, { attributes: true, attributeFilter: ['disabled', 'placeholder'] });
+  }
+
+  // The open tab of the panel survives a reload, as the language switch is one.
+  function tendTabs() {
+    const tabs = [...document.querySelectorAll('#panel-tabs [role=tab]')];
+    try {
+      tabs[sessionStorage.getItem(TAB) ?? 0]?.click();
+      document.querySelector('#panel-tabs').addEventListener('click', event => {
+        const place = tabs.indexOf(event.target.closest('[role=tab]'));
+        if (place >= 0) sessionStorage.setItem(TAB, place);
+      });
+    } catch { /* storage is blocked */ }
   }
 
   // The chat holds its messages escaped (yuan_demo/ui/chatbot.py); what leaves it is the text.
@@ -86,7 +108,7 @@
       return isLoaded;
     },
     whenLoaded(messages) {
-      tendBox(); tendEditors(); window.yuanDemo.tendChat(); restoreDraft();
+      tendBox(); tendEditors(); tendTabs(); window.yuanDemo.tendChat(); restoreDraft();
       document.documentElement.dataset.loaded = '';
       window.yuanDemo.publish('chat', messages);
     },

@@ -132,7 +132,7 @@ def test_a_question_that_is_too_long_alone_is_kept_and_refused():
     assert (fitted.budget.message, fitted.budget.excess, fitted.budget.free) == (20, 11, 0)
     with pytest.raises(PromptError) as caught:
         fitted.require_fit()
-    assert caught.value.code == "message_too_long"
+    assert caught.value.code == "message_beyond_window"
     assert caught.value.values == {"tokens": 31, "limit": 20, "window": 30, "reserved": 10}
 
 

@@ -188,7 +188,7 @@ def test_a_message_too_long_is_refused_before_the_model_reads(tiny_loaded: Any, 
     with pytest.raises(PromptError) as caught:
         list(chat.answer((Message("user", "好" * 100),), SamplingParams(max_new_tokens=20)))
 
-    assert caught.value.code == "message_too_long"
+    assert caught.value.code == "message_beyond_window"
     assert recording.passes == []
 
 

@@ -247,7 +247,8 @@ def test_closing_a_page_ends_its_answer(handlers: PageHandlers):
         (" \t\n\u3000", "empty_message"),
         ("好\ud800", "lone_surrogate"),
         ("\udfff", "lone_surrogate"),
-        ("好" * 5000, "message_too_long"),
+        ("好" * 5000, "message_beyond_window"),
+        ("好 " * 470, "message_too_long"),
     ],
 )
 @pytest.mark.parametrize("language", ["en", "zh"])

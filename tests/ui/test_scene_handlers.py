@@ -232,6 +232,14 @@ def test_a_pin_is_put_and_taken_away(scenes: SceneHandlers):
 # --- links ----------------------------------------------------------------------------------------
 
 
+def test_a_question_that_a_page_was_left_with_says_so_and_is_not_sent(scenes: SceneHandlers):
+    history = scenes.restore(said(*TALK, "Hello?"), "", None, page())[0]
+
+    assert history[-1]["metadata"] == {"id": "notice"}
+    assert "Press retry" in history[-1]["content"]
+    assert [message.content for message in conversation_of(history)] == list(TALK)
+
+
 def test_a_link_restores_conversation_draft_and_settings(scenes: SceneHandlers):
     settings = scenes.pages.defaults.changed({"format": "roles", "pinned": [1], "seed": 7})
     history = [*said("a"), notice("refused"), *said("a<b>\n\U0001f469", "\tb")]

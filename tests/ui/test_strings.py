@@ -19,6 +19,7 @@ from yuan_demo.ui.strings import (
     GRADIO_OWN,
     IN_LINE,
     LEFT_LINE,
+    UNANSWERED,
     error_text,
     language_of,
 )
@@ -29,10 +30,13 @@ TABLES: dict[str, dict[str, tuple[str, str]]] = {
     "LABELS": LABELS,
     "ERRORS": ERRORS,
     "ENDINGS": ENDINGS,
-    "LINE": {"in": IN_LINE, "left": LEFT_LINE},
+    "LINE": {"in": IN_LINE, "left": LEFT_LINE, "unanswered": UNANSWERED},
 }
 PAGE_ERRORS = {kind.__name__ for kind in (PageError, PromptError, SamplingError, EngineError)}
-REWORKED = {code: {"over"} for code in ("message_too_long", "pinned_too_long", "window_full")}
+REWORKED = {
+    code: {"over"}
+    for code in ("message_too_long", "message_beyond_window", "pinned_too_long", "window_full")
+}
 """Places that `error_text` fills from the other values."""
 
 

@@ -104,6 +104,19 @@ def test_of_a_token_that_a_person_put_there_less_is_known(
     assert last["record"]["rows"][0] == put
 
 
+@pytest.mark.parametrize("part", ["prompt", "answer"])
+def test_ids_that_were_changed_by_hand_are_found(
+    traces: TraceHandlers, record: dict[str, Any], part: str
+):
+    plain = json.loads(saved(traces, record).to_json())
+    plain[part]["ids"][1] ^= 1
+
+    *_, last = told(traces, "open_trace", file=json.dumps(plain))
+
+    assert f"{part}.ids[1]" in last["error"]["en"]
+    assert "record" not in last
+
+
 def test_the_file_of_another_model_is_foreign_whatever_it_says_of_itself(
     traces: TraceHandlers, record: dict[str, Any]
 ):

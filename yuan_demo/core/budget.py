@@ -87,6 +87,15 @@ class FittedPrompt:
         """Raises PromptError if this cannot be sent."""
         window, reserved = self.budget.window, self.budget.reserved
         tokens, limit = self.budget.kept + self.budget.excess, window - reserved
+        if self.fault == "message_too_long" and tokens + MIN_ANSWER_TOKENS > window:
+            # No shorter answer would make room for it.
+            raise PromptError(
+                "message_beyond_window",
+                tokens=tokens,
+                limit=limit,
+                window=window,
+                reserved=reserved,
+            )
         if self.fault == "message_too_long":
             raise PromptError(
                 "message_too_long", tokens=tokens, limit=limit, window=window, reserved=reserved

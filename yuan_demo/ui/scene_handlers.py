@@ -15,11 +15,17 @@ from yuan_demo.core.messages import Message
 from yuan_demo.ui.chatbot import escape
 from yuan_demo.ui.checks import clean
 from yuan_demo.ui.handlers import PageHandlers
-from yuan_demo.ui.history import conversation_of, restored, shown
+from yuan_demo.ui.history import conversation_of, notice, restored, shown
 from yuan_demo.ui.lessons import LESSONS
 from yuan_demo.ui.page_settings import PageSettings
 from yuan_demo.ui.scenes import Scene, pack, unpack
-from yuan_demo.ui.strings import error_text, event_heading, left_line_text, toast_heading
+from yuan_demo.ui.strings import (
+    error_text,
+    event_heading,
+    left_line_text,
+    toast_heading,
+    unanswered_text,
+)
 from yuan_demo.ui.visitors import Visitor
 
 logger = logging.getLogger(__name__)
@@ -131,6 +137,9 @@ class SceneHandlers:
         visitor = self.pages.visitor(request)
         language = visitor.language
         history = restored(kept, event_heading(language), left_line_text(language))
+        if history and history[-1]["role"] == "user":
+            # Nobody is writing any more; without this the next question would join this one.
+            history.append(notice(unanswered_text(language)))
         if link:
             try:
                 scene = unpack(json.loads(link), self.pages.defaults)

@@ -24,6 +24,12 @@ ERRORS: dict[str, tuple[str, str]] = {
         "这条消息有 {tokens} 个词元，最多只能放下 {limit} 个：窗口 {window} 减去为回答预留的 "
         "{reserved}。请缩短 {over} 个词元，或在设置中减小回答长度。",
     ),
+    "message_beyond_window": (
+        "This message has {tokens} tokens, more than the window of {window} has room for: {limit} "
+        "fit beside the {reserved} reserved for the answer. Shorten it by {over}.",
+        "这条消息有 {tokens} 个词元，超过了整个窗口 {window}：减去为回答预留的 {reserved}，"
+        "最多只能放下 {limit} 个。请缩短 {over} 个词元。",
+    ),
     "pinned_too_long": (
         "The turns that must stay and this message have {tokens} tokens, but only {limit} fit: the "
         "window of {window} less {reserved} reserved for the answer. Unpin a turn, shorten the "
@@ -238,6 +244,11 @@ LEFT_LINE = (
     "This question left the line before its turn came. Press retry to ask it again.",
     "这个问题在轮到之前离开了队列。请点重试重新提问。",
 )
+UNANSWERED = (
+    "The page was left, or the answer stopped, before anything was written. Press retry to ask it "
+    "again.",
+    "页面在写出回答之前被离开，或回答已被停止。请点重试重新提问。",
+)
 
 GRADIO_OWN = {
     "chat_interface.new_chat": "新对话",
@@ -300,6 +311,11 @@ def line_text(place: int, language: Language) -> str:
 def left_line_text(language: Language) -> str:
     """What stands in the chat of who left the line."""
     return LEFT_LINE[language == "zh"]
+
+
+def unanswered_text(language: Language) -> str:
+    """What stands in a chat that ends in a question when its page is loaded anew."""
+    return UNANSWERED[language == "zh"]
 
 
 def ending_text(reason: str | None, seconds: float | None, language: Language) -> str:

@@ -21,6 +21,8 @@ THEME = gr.themes.Soft(
     button_primary_background_fill_hover="*primary_700",
     button_primary_background_fill_dark="*primary_600",
     button_primary_background_fill_hover_dark="*primary_700",
+    # 2.6 : 1 on white, so that an empty box can be seen; the theme's own has 1.2 : 1.
+    checkbox_border_color="*neutral_400",
     # Plain labels: the panel beside them is colourful enough.
     block_title_background_fill="none",
     block_title_text_color="*body_text_color",

@@ -60,6 +60,8 @@ class TraceHandlers(AskHandlers):
         if is_same:
             yield from self._progress(cancelled)
             is_same = self._model_of(trace.model) == "same"
+        if is_same:
+            self._require_spelling(trace)
         if not cancelled.is_set():
             yield {"record": record_of_trace(trace) | {"foreign": not is_same}}
 
@@ -173,6 +175,17 @@ class TraceHandlers(AskHandlers):
         ids = self.checked_ids(cells.get("i") if isinstance(cells, dict) else None, least=0)
         text = text_of(ids, self.model.tokenizer)
         return trace_of_record(record, text, self.facts.without_files())
+
+    def _require_spelling(self, trace: Trace) -> None:
+        """Raises PageError if the ids of a file of this model are not those of its pieces."""
+        for name, tokens in (("prompt", trace.prompt), ("answer", trace.answer)):
+            spelled = self.model.tokenizer.convert_ids_to_tokens(list(tokens.ids))
+            for place, (piece, found) in enumerate(zip(spelled, tokens.pieces, strict=True)):
+                if piece != found:
+                    where, token_id = f"{name}.ids[{place}]", tokens.ids[place]
+                    raise PageError(
+                        "trace_other_piece", where=where, id=token_id, piece=piece, found=found
+                    )
 
     def _is_of_another_model(self, sent: Sent) -> bool:
         """Whether a record was kept while another model was loaded."""

@@ -27,8 +27,8 @@ TRACE: dict[str, tuple[str, str]] = {
     ),
     "tr_script": ("Copy as Python", "复制为 Python"),
     "tr_script_title": (
-        "A script that generates the same ids with transformers, on its own",
-        "一段独立的脚本，用 transformers 生成相同的编号",
+        "A script that generates the same ids with transformers and the demo's model files",
+        "一段脚本，用 transformers 和本演示的模型文件生成相同的编号",
     ),
     "tr_stop": ("Stop", "停止"),
     "tr_close": ("Close the file", "关闭文件"),
@@ -189,6 +189,12 @@ TRACE_ERRORS: dict[str, tuple[str, str]] = {
         "or damaged: save it again.",
         "文件中 {where} 必须是 {low} 到 {high} 的数，现在是 {value}。"
         "文件被改动或损坏，请重新保存。",
+    ),
+    "trace_other_piece": (
+        "In the file {where} is {id}, which is {piece} to the model, but the file spells it "
+        "{found}: it was changed after it was saved. Open it as it was saved.",
+        "文件中 {where} 是 {id}，对模型而言是 {piece}，但文件写的是 {found}：文件保存后被改动过。"
+        "请打开未改动的文件。",
     ),
     "trace_lengths": (
         "In the file {where} must go with {other}, which has {expected}, but has {count}. It was "
