@@ -25,8 +25,8 @@ ERRORS: dict[str, tuple[str, str]] = {
         "{reserved}。请缩短 {over} 个词元，或在设置中减小回答长度。",
     ),
     "message_beyond_window": (
-        "This message has {tokens} tokens, more than the window of {window} has room for: {limit} "
-        "fit beside the {reserved} reserved for the answer. Shorten it by {over}.",
+        "This message has {tokens} tokens, more than the window of {window} has room for: only "
+        "{limit} fit beside the {reserved} reserved for the answer. Shorten it by {over}.",
         "这条消息有 {tokens} 个词元，超过了整个窗口 {window}：减去为回答预留的 {reserved}，"
         "最多只能放下 {limit} 个。请缩短 {over} 个词元。",
     ),
