@@ -48,10 +48,11 @@ function branch(token, ids, rows, pieces) {
   const begun = [...cells.ids.slice(0, token), ...ids], { prompt, settings, options, messages, turn } = shown;
   const label = { n: '' + (token + 1), is: spelled(ids.map(id => pieces[id])), was: spelled([cells.pieces[token]]) };
   beginAnswer(prompt.i, begun, [...shown.rows.slice(0, token), ...rows], { ...shown.pieces, ...pieces }, token);
+  typedAt = null;
+  isAsking = false;
   branchNode = forest.grow({ label, turn, at: token, ids });
   picked = pointed = null;
   tellBranch('');
-  typedAt = null;
   busyUntil = Date.now() + MOST_WAIT;
   trigger('branch', { ask: ++branchAsk, prompt: prompt.i, begun, settings, options, messages });
   return true;

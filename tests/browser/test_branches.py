@@ -120,7 +120,11 @@ def test_it_is_stopped_like_every_answer_and_branches_again(open_page, server):
     first = records(demo)[-1]
     go_on(demo, 2, other_candidate(demo, first, 2))
     expect(demo.box).to_be_disabled()
+    demo.page.locator(".br-name").first.click()
+    note = demo.page.locator(".br [role=status]")
+    expect(note).to_have_text(BRANCHES["br_wait"][0])
     stop(demo)
+    expect(note).to_have_text("")
     expect(demo.box).to_be_enabled()
     expect(demo.page.locator("#message-box .stop-button")).to_have_count(0)
     branch = records(demo)[-1]
