@@ -40,7 +40,7 @@ function drawAsked({ text, pieces, logprobs, ranks, token_ids, entropies, error 
 
 {
   const form = $('an-asked-form'), input = make('input'), button = make('button', '', say('an_ask'));
-  Object.assign(input, { name: 'text', type: 'text', maxLength: 200, autocomplete: 'off', spellcheck: false, placeholder: say('an_ask_hint') });
+  Object.assign(input, { name: 'text', type: 'text', maxLength: 2000, autocomplete: 'off', spellcheck: false, placeholder: say('an_ask_hint') });
   input.setAttribute('aria-label', say('an_ask_label'));
   form.append(make('span', '', say('an_ask_label')), input, button);
   form.addEventListener('submit', askString);

@@ -94,7 +94,7 @@ function drawDetails() {
     facts.append(fact);
   }
   node.replaceChildren(title, facts);
-  if (!row[CANDIDATES].length) return;
+  if (!row[CANDIDATES].length) { if (!shown.isPrompt) node.append(make('p', 'an-why', say('br_typed'))); return; }
   head.append(headRow());
   body.append(...candidateRows(row, cells.ids[token], cells.pieces[token]));
   table.append(head, body);

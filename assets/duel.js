@@ -4,7 +4,7 @@ const root = element.querySelector('.du');
 const FORMATS = ['n_join', 'newline', 'sep', 'llama_factory', 'roles', 'last_question', 'fastchat_yuan2', 'yuanchat'];
 const NUMBERS = ['temperature', 'top_k', 'top_p', 'repetition_penalty', 'seed'];
 const EXAMPLES = { temperature: '0.7', top_k: '40', top_p: '0.9', repetition_penalty: '1.2', seed: '1' };
-let ask = 0, isAsking = false, changes = {}, sides = [];
+let ask = 0, isAsking = false, sides = [];
 
 // --- what B changes -------------------------------------------------------------------------------------
 const form = make('form', 'du-form'), fields = {};
@@ -50,11 +50,10 @@ const named = (name, value) => say('du_' + name) + ' ' + (name === 'format' ? sa
 // --- asking ---------------------------------------------------------------------------------------------
 const button = makeButton('du-ask', '', () => {
   if (isAsking) { isAsking = false; trigger('stop_asking', {}); return drawState(''); }
-  changes = read();
   sides = [];
   isAsking = true;
   result.replaceChildren();
-  trigger('duel', { ask: ++ask, changes });
+  trigger('duel', { ask: ++ask, changes: read() });
   drawState('');
 });
 const status = make('p', 'du-status'), result = make('div', 'du-result');
@@ -90,7 +89,7 @@ watch('value', () => {
   }
   news.sides.forEach((each, side) => take(side, each));
   if (sides.every(each => each.finish)) isAsking = false;
-  const names = [say('du_a_name'), say('du_b_name', { changes: Object.entries(changes).map(([name, value]) => named(name, value)).join(lang ? '，' : ', ') })];
+  const names = [say('du_a_name'), say('du_b_name', { changes: Object.entries(news.changes).map(([name, value]) => named(name, value)).join(lang ? '，' : ', ') })];
   drawPair(result, ...sides.map((record, side) => ({ name: names[side], note: note(record), record })));
   drawState(say('du_question', { question: news.question.trim() }));
 });
@@ -99,5 +98,5 @@ const head = make('div', 'du-head');
 head.append(make('h3', '', say('du_title')), make('p', '', say('du_what')));
 const row = make('div', 'du-row');
 row.append(button, make('small', '', say('du_greedy_note')));
-root.replaceChildren(head, make('p', 'du-b', say('du_b')), form, row, status, result);
+root.replaceChildren(head, make('p', 'du-b', say('du_b')), form, make('p', 'du-else', say('du_b_else')), row, status, result);
 drawState('');

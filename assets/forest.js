@@ -1,10 +1,11 @@
 // Keeps the branches of conversations: a tree of chats as they stood, each node with the turn at which
 // it leaves its parent, and publishes 'branches': {nodes, current}. In the page, for this tab alone.
 (() => {
-  const { publish, subscribe, recordId, say } = window.yuanDemo;
+  const { publish, subscribe, recordId } = window.yuanDemo;
   const KEY = 'yuan-demo-branches', MOST_NODES = 40, MOST_CHARACTERS = 600_000, LONGEST_NAME = 80;
   const SETTLE_MS = 400;  // the panel may be told of an answer before the chat is
-  // A node: {id, parent, name, turn, at: number of the token, chat: [{role, text, kind, title}], records: {turn: id}}
+  // A node: {id, parent, name: null until somebody gave it one, label: {n, is, was}, turn, at: number of the token,
+  // ids: what was put there, chat: [{role, text, kind, title}], records: {turn: id}}
   let nodes = [], current = null, chat = [], isWriting = false;
   let open = null, wanted = null;  // ids: the node whose answer may still grow; the one that is to be put up
   let stale = null, isComing = false;  // the chat that a branch is yet to change; whether its answer is yet to begin
@@ -83,14 +84,15 @@
 
   // --- what the Answer tab does ---------------------------------------------------------------------
   const next = () => 1 + nodes.reduce((most, node) => Math.max(most, node.id), 0);
+  const shortened = ({ n, is, was }) => ({ n, is: is.slice(0, LONGEST_NAME / 2), was: was.slice(0, LONGEST_NAME / 2) });
   // Begins a branch of what the chat shows; returns its node.
-  function grow({ name, turn, at }) {
+  function grow({ label, turn, at, ids }) {
     if (current === null) {
-      nodes.push({ id: next(), parent: null, name: say('br_root'), turn, at: null, chat, records: {} });
+      nodes.push({ id: next(), parent: null, name: null, turn, at: null, chat, records: {} });
       current = nodes[nodes.length - 1].id;
       note();
     }
-    const node = { id: next(), parent: current, name: name.slice(0, LONGEST_NAME), turn, at, chat: around(chat, turn)[0], records: {} };
+    const node = { id: next(), parent: current, name: null, label: shortened(label), turn, at, ids, chat: around(chat, turn)[0], records: {} };
     nodes.push(node);
     current = open = node.id;
     stale = chat;
@@ -113,6 +115,13 @@
     forget(id);
     current = root?.id ?? null;
     if (isOnly && root.at === null && nodes.length === 1) forget(root.id);
+    save(); tell();
+  }
+  // One that nothing branched from and that does not stand there; an answer left alone is no tree.
+  function drop(id) {
+    if (id === current || nodes.some(node => node.parent === id)) return;
+    forget(id);
+    if (nodes.length === 1 && nodes[0].at === null) forget(nodes[0].id);
     save(); tell();
   }
   // It is about to be put up.
@@ -153,5 +162,5 @@
   open = current;
   subscribe('chat', follow);
   tell();
-  window.yuanDemo.forest = { grow, ripen, wither, choose, rename, clear, nodeOf, chatOf: node => restored(node.chat), records: () => nodeOf(current)?.records ?? {} };
+  window.yuanDemo.forest = { grow, ripen, wither, choose, rename, drop, clear, nodeOf, chatOf: node => restored(node.chat), records: () => nodeOf(current)?.records ?? {} };
 })();

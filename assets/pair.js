@@ -1,5 +1,5 @@
 // Two answers of one question side by side: where they part, how the mass moved there, and how each goes
-// on. `drawPair(node, a, b)` with {name, record}; a record as assets/answer_store.js keeps it. For the
+// on. `drawPair(node, a, b)` with {name, record, note, turn}; a record as assets/answer_store.js keeps it. For the
 // Answer tab's branches and for two settings against each other.
 (() => {
   const { count, percent, spell, say, make, write, CellList } = window.yuanDemo;
@@ -26,6 +26,8 @@
       const box = make('span', 'pr-k' + (apart < 0 || cell.end <= apart ? ' same' : '') + (isFirst ? ' apart' : ''));
       write(box, cell.flags & 1 ? '▁' : cell.text || cell.pieces[0], cell.ids.length > 1);
       if (isFirst) { box.setAttribute('role', 'mark'); box.title = say('pr_apart_title', { side: SIDES[side], n: '' + (apart + 1) }); }
+      // Dots stand for spaces: a line may break before them.
+      if (/^\s/.test(cell.text)) node.append(make('wbr'));
       node.append(box);
     }
     if (apart >= cells.ids.length) { const end = make('span', 'pr-k apart', '∅'); end.title = say('pr_ends'); node.append(end); }
@@ -145,9 +147,11 @@
       column.append(title, ...(note ? [make('p', 'pr-note', note)] : []), tokens);
       columns.append(column);
     });
-    const verdict = make('p', 'pr-verdict', at < 0 ? say(isWriting ? 'pr_not_yet' : 'pr_equal') : say('pr_parted', { n: '' + (at + 1) }));
+    const turn = sides[0].turn, n = '' + (at + 1), said = at >= 0 ? 'parted' : isWriting ? 'not_yet' : 'equal';
+    const verdict = make('p', 'pr-verdict', !turn ? say('pr_' + said, { n }) : at > 0 ? say('pr_dimmed') : '');
+    const heading = turn ? [make('h3', '', say('pr_turn', { turn: '' + turn, verdict: say('pr_turn_' + said, { n }) }))] : [];
     const old = [...node.querySelectorAll('.pr-tokens')].map(each => each.scrollTop);
-    node.replaceChildren(verdict, columns, drawFacts(records, at));
+    node.replaceChildren(...heading, verdict, columns, drawFacts(records, at));
     if (at >= 0) node.append(drawMoved(records, at, ids));
     node.querySelectorAll('.pr-tokens').forEach((each, side) => { if (old[side]) each.scrollTop = old[side]; });
     node.classList.add('pr');

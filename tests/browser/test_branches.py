@@ -5,7 +5,8 @@ from playwright.sync_api import expect
 from tests.browser.conftest import load
 from tests.browser.test_answer import open_answer, records
 from tests.browser.test_readable import _CONTRASTS, _SMALL_TARGETS, assert_none
-from yuan_demo.ui.branch_strings import DUEL, PAIR
+from yuan_demo.ui.branch_strings import BRANCHES, DUEL, PAIR
+from yuan_demo.ui.trace_strings import TRACE
 
 
 def names(demo) -> list[str]:
@@ -28,7 +29,11 @@ def press(demo, button) -> None:
 def go_on(demo, token: int, candidate: int) -> None:
     """Puts a candidate in the place of a token."""
     demo.page.locator(".an-k").nth(token).click()
-    press(demo, demo.page.locator(".an-details .br-go").nth(candidate))
+    press(demo, candidates(demo).nth(candidate).locator(".br-go"))
+
+
+def candidates(demo):
+    return demo.page.locator(".an-details tbody tr")
 
 
 def other_candidate(demo, record, token: int) -> int:
@@ -115,7 +120,11 @@ def test_it_is_stopped_like_every_answer_and_branches_again(open_page, server):
     first = records(demo)[-1]
     go_on(demo, 2, other_candidate(demo, first, 2))
     expect(demo.box).to_be_disabled()
+    demo.page.locator(".br-name").first.click()
+    note = demo.page.locator(".br [role=status]")
+    expect(note).to_have_text(BRANCHES["br_wait"][0])
     stop(demo)
+    expect(note).to_have_text("")
     expect(demo.box).to_be_enabled()
     expect(demo.page.locator("#message-box .stop-button")).to_have_count(0)
     branch = records(demo)[-1]
@@ -134,7 +143,8 @@ def test_it_is_stopped_like_every_answer_and_branches_again(open_page, server):
     picks.nth(0).click()
     picks.nth(2).click()
     pair = demo.page.locator(".br-pair")
-    expect(pair.locator(".pr-verdict")).to_have_text(PAIR["pr_parted"][0].format(n=2))
+    expect(pair.locator("h3")).to_have_text("Turn 1: they part at token 2")
+    expect(pair.locator(".pr-verdict")).to_have_text(PAIR["pr_dimmed"][0])
     expect(pair.locator(".pr-k.apart")).to_have_count(2)
     expect(pair.locator(".pr-said")).to_contain_text(PAIR["pr_same_place"][0])
     for side in (0, 1):
@@ -146,7 +156,7 @@ def test_it_is_stopped_like_every_answer_and_branches_again(open_page, server):
     assert demo.errors == []
 
 
-def test_the_same_token_again_is_the_same_answer_and_a_string_goes_on_too(open_page, server):
+def test_a_string_goes_on_too_and_the_chosen_token_does_not(open_page, server):
     demo = open_answer(open_page, server, "390x844", max_new_tokens=20, repetition_penalty=1.2)
     demo.ask("Write a bubble sort in Python")
     first = records(demo)[-1]
@@ -155,9 +165,9 @@ def test_the_same_token_again_is_the_same_answer_and_a_string_goes_on_too(open_p
         token for token, row in enumerate(first["rows"]) if ids[token] in [c[0] for c in row[4]]
     )
     own = [each[0] for each in first["rows"][token][4]].index(ids[token])
-    go_on(demo, token, own)
-    demo.wait_idle()
-    assert records(demo)[-1]["cells"]["i"] == ids
+    demo.page.locator(".an-k").nth(token).click()
+    expect(candidates(demo).nth(own)).to_have_class("chosen")
+    expect(candidates(demo).nth(own).locator(".br-go")).to_have_count(0)
 
     field = demo.page.locator(".an-asked input")
     demo.page.locator(".an-k").nth(1).click()
@@ -169,6 +179,11 @@ def test_the_same_token_again_is_the_same_answer_and_a_string_goes_on_too(open_p
     assert "${1}<b> 北京" in "".join(record["cells"]["t"])
     assert all(record["rows"])
     expect(demo.page.locator(".an-k.forced").first).to_be_visible()
+    # What was typed is looked at; of its later tokens no candidates are known.
+    details = demo.page.locator(".an-details")
+    expect(details).to_have_attribute("data-token", "1")
+    demo.page.locator(".an-k").nth(2).click()
+    expect(details).to_contain_text(BRANCHES["br_typed"][0])
     picks = demo.page.locator(".br-pick")
     picks.first.click()
     picks.last.click()
@@ -177,6 +192,64 @@ def test_the_same_token_again_is_the_same_answer_and_a_string_goes_on_too(open_p
     assert_none(demo.page.locator("#answer-tokens").evaluate(_SMALL_TARGETS))
     one, two = demo.page.locator(".br-pair .pr-side").all()
     assert two.bounding_box()["y"] > one.bounding_box()["y"] + 20
+    assert demo.errors == []
+
+
+def test_two_candidates_at_once_make_one_branch_and_lock_nothing(open_page, server, tmp_path):
+    demo = open_answer(open_page, server, max_new_tokens=16)
+    demo.ask("Write a bubble sort in Python")
+    whole, first = demo.messages, records(demo)[-1]
+    place = other_candidate(demo, first, 3)
+    demo.page.locator(".an-k").nth(3).click()
+    button = candidates(demo).nth(place).locator(".br-go")
+    demo.edit(
+        lambda: button.evaluate(
+            "one => { one.click(); one.click(); "
+            "[...document.querySelectorAll('.an-details .br-go')].forEach(each => each.click()); }"
+        )
+    )
+    demo.wait_idle()
+    assert names(demo)[0] == "as it was"
+    assert len(names(demo)) == 2
+    assert shown_node(demo) == names(demo)[1]
+    gone_on = demo.messages
+    # Nothing that is pressed moves: what grows stands below.
+    below = demo.page.locator("section.br").bounding_box()["y"]
+    assert below > demo.page.locator(".an-details").bounding_box()["y"]
+
+    # The very same again is put up, not made again.
+    demo.edit(demo.page.locator(".br-name").first.click)
+    assert demo.messages == whole
+    demo.page.locator(".an-k").nth(3).click()
+    demo.edit(candidates(demo).nth(place).locator(".br-go").click)
+    assert demo.messages == gone_on
+    assert len(names(demo)) == 2
+
+    # One of them is forgotten by itself, all of them after a question.
+    go_on(demo, 5, other_candidate(demo, records(demo)[-1], 5))
+    demo.wait_idle()
+    expect(demo.page.locator(".br-drop")).to_have_count(0)
+    demo.edit(demo.page.locator(".br-name").first.click)
+    demo.page.locator(".br-drop").click()
+    assert len(names(demo)) == 2
+    demo.page.locator(".br-clear").click()
+    expect(demo.page.locator(".br-ask")).to_contain_text("(1)")
+    demo.page.locator(".br-ask").get_by_text("No").click()
+    assert len(names(demo)) == 2
+    demo.page.locator(".br-clear").click()
+    demo.page.locator(".br-ask").get_by_text("Yes").click()
+    expect(demo.page.locator("section.br")).to_be_hidden()
+    assert demo.messages == whole
+
+    # An answer from a file is looked at; nothing in it offers to go on.
+    with demo.page.expect_download() as download:
+        demo.page.locator(".tr").get_by_role("button", name=TRACE["tr_save"][0]).click()
+    path = tmp_path / "answer.json"
+    download.value.save_as(path)
+    demo.page.locator(".tr input[type=file]").set_input_files(path)
+    expect(demo.page.locator(".an-what")).to_contain_text("From a file")
+    expect(candidates(demo).first).to_be_visible()
+    expect(demo.page.locator(".br-go, .br-tip")).to_have_count(0)
     assert demo.errors == []
 
 
@@ -212,10 +285,7 @@ def test_two_settings_answer_the_same_question(open_page, server):
     messages = demo.messages
     demo.open_tab("formats")
     ask, status = demo.page.locator(".du-ask"), demo.page.locator(".du-status")
-    ask.click()
-    expect(status).to_have_class("du-status bad")
-    demo.page.locator(".du input[name=temperature]").fill("0.8")
-    demo.page.locator(".du select[name=format]").select_option("roles")
+    # Nothing given: the format that is compared above, which is "roles" at first.
     ask.click()
     expect(ask).to_have_text(DUEL["du_ask"][1], timeout=20_000)
     result = demo.page.locator(".du-result")

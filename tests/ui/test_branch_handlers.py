@@ -143,7 +143,8 @@ def test_the_page_gets_all_of_it_and_its_box_back(pages: PageHandlers, branches:
 
     assert state == value == after
     assert (box["interactive"], box["stop_btn"]) == (True, False)
-    # Whatever was refused changes nothing, above all not the box of an answer under way.
+    # The next answer of the chat is none of its business.
+    asked(pages, "你好")
     assert all(map(is_skip, branches.finish(after, page())))
     assert pages.settle(after, page())[1] == after
 
@@ -173,6 +174,45 @@ def test_while_an_answer_is_written_there_is_no_other(
     put_up = branches.put_up(page(), gr.EventData(None, {"shown": [user("a")]}))
     assert "being written" in json.loads(put_up[-1])["error"]["en"]
     assert list(steps)
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_one_that_was_refused_neither_unlocks_the_box_nor_leaves_it_locked(
+    pages: PageHandlers, branches: BranchHandlers, is_stopped: bool
+):
+    view = asked(pages, "你好")
+    steps = branch(branches, [user("你好")], sent_for(view, [300]))
+    after, _, box, told = next(steps)
+    assert box["interactive"] is False
+    assert json.loads(told) == {"is": "branch", "ask": 3}
+    if is_stopped:
+        pages.stop(page())
+        assert "Tokens must" in refused(branches, after, sent_for(view, []))
+    else:
+        refused(branches, after, sent_for(view, [301]))
+    # Gradio tells the end of the refused one first.
+    assert all(map(is_skip, branches.finish(after, page())))
+    list(steps)
+
+    for _ in range(2):
+        assert branches.finish(after, page())[2]["interactive"] is True
+
+
+def test_of_two_at_once_one_gets_the_page(
+    pages: PageHandlers, branches: BranchHandlers, monkeypatch: pytest.MonkeyPatch
+):
+    view = asked(pages, "你好")
+    checked = branches.checked_ids
+
+    def other_comes(*args: Any) -> list[int]:
+        monkeypatch.setattr(branches, "checked_ids", checked)
+        assert "being written" in refused(branches, [user("你好")], sent_for(view, [301]))
+        return checked(*args)
+
+    monkeypatch.setattr(branches, "checked_ids", other_comes)
+    *_, (_, told, _, _) = branch(branches, [user("你好")], sent_for(view, [300]))
+
+    assert json.loads(told)["answer"]["i"][0] == 300
 
 
 WHOLE = "whole"

@@ -27,11 +27,16 @@ def duels(pages: PageHandlers) -> DuelHandlers:
 
 
 def told(
-    duels: DuelHandlers, changes: Any, draft: str = "你好", history: Any = (), **settings: Any
+    duels: DuelHandlers,
+    changes: Any,
+    draft: str = "你好",
+    history: Any = (),
+    compared: str = "n_join",
+    **settings: Any,
 ) -> Iterator[dict[str, Any]]:
     chosen = duels.pages.defaults.changed(SETTINGS | settings)
     event = gr.EventData(None, {"ask": 2, "changes": changes})
-    for news in duels.duel(page(), event, draft, list(history), *chosen):
+    for news in duels.duel(page(), event, compared, draft, list(history), *chosen):
         yield json.loads(news)
 
 
@@ -71,6 +76,18 @@ def test_without_a_seed_one_is_drawn_for_both(duels: DuelHandlers):
 
     *_, last = told(duels, {"seed": 9}, seed=-1)
     assert last["sides"][0]["seed"] != last["sides"][1]["seed"] == 9
+
+
+def test_where_nothing_is_given_they_differ_in_the_format_that_the_tab_compares(
+    duels: DuelHandlers,
+):
+    *_, last = told(duels, {}, compared="roles")
+    assert last["changes"] == {"format": "roles"}
+    assert last["sides"][0]["prompt"]["i"] != last["sides"][1]["prompt"]["i"]
+
+    *_, last = told(duels, {"top_k": 3}, compared="roles")
+    assert last["changes"] == {"top_k": 3}
+    assert last["sides"][0]["prompt"]["i"] == last["sides"][1]["prompt"]["i"]
 
 
 def test_without_a_draft_the_last_question_is_asked(duels: DuelHandlers):

@@ -58,17 +58,23 @@ class BranchHandlers(AskHandlers):
         """Lets an answer begin with ids and go on, in the place of the one that stands there.
 
         Yields the chat, the view of the panel, the message box, and what the Answer tab is told:
-        `is` "branch", `ask` as it was sent, and `error` by language if it failed, with `has_begun`
-        if the chat shows it already.
+        `is` "branch", `ask` as it was sent, once it has begun; if it failed `error` by language
+        with its `code`, and `has_begun` if the chat shows it already.
         """
         visitor = self.pages.visitor(request)
         sent = evt._data if isinstance(evt._data, dict) else {}
         try:
-            branch = self._checked(sent, shown, visitor)
+            self._claim(visitor)
+        except PageError as error:
+            yield gr.skip(), gr.skip(), gr.skip(), _told(sent, error)
+            return
+        try:
+            branch = self._checked(sent, shown)
         except Exception as error:
+            visitor.is_answering = False
             yield gr.skip(), gr.skip(), gr.skip(), _told(sent, _page_error(error, "branch"))
             return
-        chat = branch.before
+        chat, told = branch.before, _told(sent)
         with self.pages.writing(visitor) as (previous, cancelled):
             visitor.is_branching = True
             visitor.messages = tuple(message for _, message in branch.placed)
@@ -84,7 +90,8 @@ class BranchHandlers(AskHandlers):
                 steps = self.pages.stream(visitor, branch.placed, answers, previous, cancelled)
                 for said, view in steps:
                     chat = [*branch.before, *_messages(said)]
-                    yield chat, view, _LOCKED, gr.skip()
+                    yield chat, view, _LOCKED, told
+                    told = gr.skip()
             except Exception as error:
                 failed = _page_error(error, "branch")
                 chat = [*chat, notice(error_text(failed, visitor.language))]
@@ -92,11 +99,14 @@ class BranchHandlers(AskHandlers):
                 yield chat, error_view(sentences(failed)), gr.skip(), told
 
     def finish(self, shown: Chat, request: gr.Request) -> list[Any]:
-        """The chat after a branch in the other two places where Gradio keeps it, and the box."""
+        """The chat after a branch in the other two places where Gradio keeps it, and the box.
+
+        Also called for one that was refused, which may end before the one under way or after it:
+        whoever comes last unlocks the box, and twice does no harm.
+        """
         visitor = self.pages.visitor(request)
-        if not visitor.is_branching:
+        if not visitor.is_branching or visitor.is_writing:
             return [gr.skip()] * 3
-        visitor.is_branching = False
         return [shown, shown, _UNLOCKED]
 
     def put_up(self, request: gr.Request, evt: gr.EventData) -> list[Any]:
@@ -115,14 +125,23 @@ class BranchHandlers(AskHandlers):
         visitor.forget()
         return [history, history, history, _told(sent)]
 
-    def _checked(self, sent: Mapping[str, Any], shown: Chat, visitor: Visitor) -> Branch:
+    def _claim(self, visitor: Visitor) -> None:
+        """Takes the page for one answer: of two asked for at once one gets it.
+
+        Raises:
+            PageError: an answer is being written.
+        """
+        with self._lock:
+            if visitor.is_answering:
+                raise PageError("answer_running")
+            visitor.is_answering = True
+
+    def _checked(self, sent: Mapping[str, Any], shown: Chat) -> Branch:
         """What was sent, which may be anything.
 
         Raises:
-            PageError: an answer is being written, or it is no branch of an answer in this chat.
+            PageError: it is no branch of an answer in this chat.
         """
-        if visitor.is_answering:
-            raise PageError("answer_running")
         prompt = self.checked_ids(sent.get("prompt"), 1)
         begun = self.checked_ids(sent.get("begun"), 1)
         if self.model.tokenizer.eod_token_id in begun[:-1]:
@@ -190,5 +209,5 @@ def _told(
     ask = sent.get("ask")
     told: dict[str, Any] = {"is": "branch", "ask": ask if type(ask) is int else 0}
     if error:
-        told |= {"error": sentences(error), "has_begun": has_begun}
+        told |= {"error": sentences(error), "code": error.code, "has_begun": has_begun}
     return json.dumps(told)

@@ -38,6 +38,15 @@ BRANCHES: dict[str, tuple[str, str]] = {
     "br_rename": ("Rename", "重命名"),
     "br_rename_what": ("Rename “{name}”", "重命名“{name}”"),
     "br_clear": ("Forget all", "全部清除"),
+    "br_clear_ask": ("Forget all branches ({n})?", "清除全部 {n} 个分支？"),
+    "br_yes": ("Yes", "是"),
+    "br_no": ("No", "否"),
+    "br_drop": ("Forget this one", "清除这一个"),
+    "br_drop_what": ("Forget “{name}”", "清除“{name}”"),
+    "br_typed": (
+        "Typed by you: no candidates are known here.",
+        "由你输入：这里没有记录候选词元。",
+    ),
     "br_pair_wait": (
         "One of them is still being written.",
         "其中一个还在生成。",
@@ -55,6 +64,11 @@ PAIR: dict[str, tuple[str, str]] = {
         "Dimmed: what both begin with. They part at token {n}.",
         "变淡的是相同的开头。两者从第 {n} 个词元起不同。",
     ),
+    "pr_turn": ("Turn {turn}: {verdict}", "第 {turn} 轮：{verdict}"),
+    "pr_turn_parted": ("they part at token {n}", "从第 {n} 个词元起不同"),
+    "pr_turn_equal": ("token for token the same", "每个词元都相同"),
+    "pr_turn_not_yet": ("no difference so far", "目前没有差别"),
+    "pr_dimmed": ("Dimmed: what both begin with.", "变淡的是相同的开头。"),
     "pr_equal": ("Token for token the same.", "每个词元都相同。"),
     "pr_not_yet": ("No difference so far.", "目前没有差别。"),
     "pr_apart_title": (
@@ -100,6 +114,10 @@ DUEL: dict[str, tuple[str, str]] = {
         "同一个问题，用聊天的设置（A）和修改后的设置（B）各答一次。不会写入聊天。",
     ),
     "du_b": ("B is like A, but:", "B 与 A 相同，但："),
+    "du_b_else": (
+        "If you give nothing here, B has the format chosen above under “Compare with”.",
+        "如果这里什么都不填，B 就使用上面“与它比较”中选择的格式。",
+    ),
     "du_as_a": ("as A", "同 A"),
     "du_format": ("Format", "格式"),
     "du_greedy": ("Greedy", "贪心"),

@@ -33,7 +33,7 @@ def wire_branches(branches: BranchHandlers, page: Any, repaint: dict[str, Any]) 
 
 def wire_duel(demo: gr.Blocks, duels: DuelHandlers, page: Any) -> None:
     """Two answers of one question, beside the chat."""
-    inputs = [*page.said, *page.controls.components()]
+    inputs = [page.formats.other, *page.said, *page.controls.components()]
     page.duel.duel(duels.duel, inputs, page.duel, **SPOKEN)
     page.duel.stop_asking(duels.stop, **QUIET)
     demo.unload(duels.leave)

@@ -44,20 +44,26 @@ class DuelHandlers(AskHandlers):
         self,
         sent: Sent,
         cancelled: threading.Event,
+        compared: str,
         draft: str,
         history: list[dict[str, Any]],
         *settings: Any,
     ) -> Iterator[dict[str, Any]]:
         """Lets both sides answer the draft, or the last question if there is none.
 
+        Where nothing is given to differ in, they differ in the format: `compared` is the one that
+        the tab compares with the chat's.
+
         Yields:
             `sides`: for each, `place` in line, `finish`, `seed`, `cells` of the answer, `scores`
             (`answer_view.answer_scores`) of what is new, and at first and last the `prompt` cells;
-            `question`.
+            `question`; `changes`, by the names of settings.
         """
         require_length(draft or "")
         messages, _ = question_and_reference(conversation_of(history), draft or "", "")
-        pair = _sides(PageSettings(*settings), sent.get("changes"))
+        page = PageSettings(*settings)
+        changes = _changes(sent.get("changes"), page, compared)
+        pair = _sides(page, changes)
         for side in pair:
             # Both, before either is asked: a setting that cannot be has its sentence at once.
             side.params()
@@ -65,7 +71,7 @@ class DuelHandlers(AskHandlers):
         told = [0, 0]
         for answers, is_first in self._both(messages, pair, cancelled):
             sides = [self._side(each, told, n, is_first) for n, each in enumerate(answers)]
-            yield {"question": messages[-1].content, "sides": sides}
+            yield {"question": messages[-1].content, "changes": changes, "sides": sides}
 
     def _both(
         self, messages: Sequence[Message], pair: Sequence[PageSettings], cancelled: threading.Event
@@ -109,24 +115,26 @@ class DuelHandlers(AskHandlers):
         return side
 
 
-def _sides(page: PageSettings, changes: Any) -> tuple[PageSettings, PageSettings]:
+def _sides(page: PageSettings, changes: Mapping[str, Any]) -> tuple[PageSettings, PageSettings]:
     """The page's settings, and the same with some changes.
 
     Where a seed is to be drawn, one is drawn for both: they differ in what was changed alone.
     """
     if page.seed == RANDOM_SEED:
         page = page._replace(seed=draw_seed())
-    return page, page.changed(_changes(changes))
+    return page, page.changed(changes)
 
 
-def _changes(sent: Any) -> Mapping[str, Any]:
-    """What was sent of the settings that may be changed.
+def _changes(sent: Any, page: PageSettings, compared: Any) -> Mapping[str, Any]:
+    """What was sent of the settings that may be changed, or else the other format.
 
     Raises:
         PageError: nothing was, so both would answer the same.
     """
     given = sent if isinstance(sent, dict) else {}
     changes = {name: given[name] for name in CHANGEABLE if given.get(name) is not None}
+    if not changes and compared and compared != page.format:
+        return {"format": compared}
     if not changes:
         raise PageError("nothing_changed")
     return changes

@@ -30,9 +30,10 @@ class Visitor:
         previews: how often the panel was asked for while nothing was being answered.
         history: the conversation behind which the next message will stand, as last seen.
         cancelled: set to stop the answer that is being computed.
-        is_answering: from the moment a message is accepted until its answer has ended.
-        is_branching: the answer goes on from a place of an earlier one, and the page is yet to tell
-            that it has all of it.
+        is_answering: from the moment a message is accepted until its answer has ended or was told
+            to stop.
+        is_writing: from the beginning of an answer until its last step is out.
+        is_branching: the last answer goes on from a place of an earlier one.
         messages: the conversation that `answer` answers.
         view: the prompt of `answer` as the panel draws it.
         answer: the last answer as far as it came.
@@ -46,6 +47,7 @@ class Visitor:
     history: tuple[Message, ...] = ()
     cancelled: threading.Event = field(default_factory=threading.Event)
     is_answering: bool = False
+    is_writing: bool = False
     is_branching: bool = False
     messages: tuple[Message, ...] = ()
     view: PromptView | None = None
@@ -56,7 +58,7 @@ class Visitor:
         """Starts an answer; stops the one before it, should it still run."""
         self.cancelled.set()
         self.cancelled = threading.Event()
-        self.is_answering = True
+        self.is_answering = self.is_writing = True
         self.is_branching = False
         self.forget()
         return self.cancelled
@@ -76,7 +78,7 @@ class Visitor:
         """Ends the answer that `begin` gave this event for; a newer one goes on."""
         cancelled.set()
         if self.cancelled is cancelled:
-            self.is_answering = False
+            self.is_answering = self.is_writing = False
 
     def has_asked(self, messages: tuple[Message, ...]) -> bool:
         """Whether a conversation is the one that was asked, with at most its answer behind it."""
