@@ -111,7 +111,7 @@ def test_without_a_draft_the_last_question_is_asked(duels: DuelHandlers):
         ({"format": "none such"}, "a", "The prompt format must"),
         ({"top_k": 3}, "", "no question"),
         ({"top_k": 3}, "b" * 300_000, "at most 200,000 characters"),
-        ({"top_k": 3}, "b " * 2000, "tokens, but only"),
+        ({"top_k": 3}, "b " * 2000, "has room for: only"),
     ],
 )
 def test_what_cannot_be_asked_gets_a_sentence(
