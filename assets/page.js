@@ -61,7 +61,8 @@
   function tendTabs() {
     const tabs = [...document.querySelectorAll('#panel-tabs [role=tab]')];
     try {
-      tabs[sessionStorage.getItem(TAB) ?? 0]?.click();
+      const open = +sessionStorage.getItem(TAB);
+      if (open) tabs[open]?.click();
       document.querySelector('#panel-tabs').addEventListener('click', event => {
         const place = tabs.indexOf(event.target.closest('[role=tab]'));
         if (place >= 0) sessionStorage.setItem(TAB, place);
