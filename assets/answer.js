@@ -1,6 +1,6 @@
 // The Answer tab: every token of an answer as a heat map. Joined behind this file, in one scope:
 // answer_report.js (how it ended) and answer_details.js (one token's candidates; it starts all).
-const { lang, count, say, make, makeButton, makeSwitch, write, CellList, publish, subscribe, percent, spell } = window.yuanDemo;
+const { lang, count, say, make, makeButton, makeSwitch, write, CellList, makeMoves, publish, subscribe, percent, spell } = window.yuanDemo;
 const $ = name => element.querySelector('.' + name);
 $('an').innerHTML = `
   <section class="an-card">

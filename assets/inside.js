@@ -1,7 +1,7 @@
 // The Why tab, below: what happens inside the model at one token. Joined behind this file, in one
 // scope: inside_lens.js (its guesses by depth), inside_heat.js (numbers over all tokens) and
 // inside_cards.js (attention and filter; it starts all).
-const { lang, count, say, make, makeButton, makeSwitch, write, CellList, subscribe } = window.yuanDemo;
+const { lang, count, say, make, makeButton, makeSwitch, write, CellList, percent, spell, subscribe } = window.yuanDemo;
 const $ = name => element.querySelector('.' + name);
 $('in').innerHTML = `
   <section class="in-card">
@@ -27,10 +27,6 @@ const choice = { attention: { layer: null, head: null }, filter: { layer: null }
 let cells = new CellList(), at = null;  // at: {record, token, key, ids, chosen}
 
 // --- numbers and names --------------------------------------------------------------------------------
-const percents = new Intl.NumberFormat(lang ? 'zh-CN' : 'en', { style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 });
-const wholes = new Intl.NumberFormat(lang ? 'zh-CN' : 'en', { style: 'percent' });
-const percent = p => p >= 0.9995 ? wholes.format(p) : p === 0 ? wholes.format(0) : p < 0.0005 ? '< ' + percents.format(0.001) : percents.format(p);
-const spell = piece => piece.replaceAll('▁', ' ') || piece;
 
 // A token as text: bytes that make up one character stand as bytes.
 function textOf(token) {

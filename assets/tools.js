@@ -107,6 +107,25 @@
     }
   }
 
+  // --- moving among tokens by keyboard ------------------------------------------------------------
+  function onOtherLine(boxes, token, step) {
+    const from = boxes[token].getBoundingClientRect();
+    let best = token, line = null;
+    for (let next = token + step; boxes[next]; next += step) {
+      const box = boxes[next].getBoundingClientRect();
+      if (Math.abs(box.top - from.top) < 6) continue;
+      if (line && Math.abs(box.top - line.top) > 6) break;
+      if (!line || Math.abs(box.left - from.left) < Math.abs(line.left - from.left)) { best = next; line = box; }
+    }
+    return best;
+  }
+
+  // Where the keys lead from a token, by the boxes that `drawn()` gives.
+  const makeMoves = drawn => ({
+    ArrowRight: token => token + 1, ArrowLeft: token => token - 1, Home: () => 0, End: () => drawn().length - 1,
+    ArrowDown: token => onOtherLine(drawn(), token, 1), ArrowUp: token => onOtherLine(drawn(), token, -1),
+  });
+
   // --- topics -----------------------------------------------------------------------------------
   // 'view': what the server sent, with `cellList`. 'light': {spans: [[start, end), ...], show} of tokens
   // to light up, or null. 'point': the position of the token that is pointed at, or null.
@@ -135,5 +154,5 @@
     focused?.focus();
   }
 
-  Object.assign(yuanDemo, { lang, count, percent, spell, fill, say, make, makeButton, makeSwitch, write, CellList, publish, subscribe, copy });
+  Object.assign(yuanDemo, { lang, count, percent, spell, fill, say, make, makeButton, makeSwitch, write, CellList, makeMoves, publish, subscribe, copy });
 })();

@@ -1,7 +1,7 @@
 // An answer as a file (yuan_demo/ui/trace_handlers.py): saved, opened, generated again, copied as Python.
 // What was opened is a record like all others in answer_store.js, with `file` its name, `text`, and
 // `foreign`: true if another model than the one that wrote it is loaded.
-const { lang, say, make, makeButton, write, copy, CellList, publish, subscribe } = window.yuanDemo;
+const { lang, say, make, makeButton, write, copy, CellList, publish, spell, subscribe } = window.yuanDemo;
 const MOST_MB = 16;
 let shown = null, busy = null, asks = 0, drawnFor = null;  // busy: {is, ask, name, text} under way
 
@@ -16,7 +16,6 @@ const $ = name => element.querySelector('.' + name);
 const row = $('tr-row'), said = $('tr-said'), chooser = element.querySelector('input[type=file]');
 const percents = new Intl.NumberFormat(lang ? 'zh-CN' : 'en', { style: 'percent', maximumFractionDigits: 1 });
 const share = new Intl.NumberFormat(lang ? 'zh-CN' : 'en', { style: 'percent' });
-const spell = piece => piece.replaceAll('▁', ' ') || piece;
 
 // --- asking -------------------------------------------------------------------------------------------
 const SENT = ['turn', 'messages', 'options', 'settings', 'prompt', 'cells', 'rows', 'pieces', 'loops', 'begun', 'finish', 'work', 'speed', 'model'];

@@ -1,6 +1,6 @@
 // The Why tab: which parts of the prompt made the model say a stretch of an answer. Joined behind this
 // file, in one scope: why_tree.js (the results) and why_stretch.js (the selection; it starts all).
-const { lang, count, say, make, makeSwitch, makeButton, write, CellList, publish, subscribe } = window.yuanDemo;
+const { lang, count, say, make, makeSwitch, makeButton, write, CellList, makeMoves, publish, spell, subscribe } = window.yuanDemo;
 const $ = name => element.querySelector('.' + name);
 $('wy').innerHTML = `
   <section class="wy-card">
@@ -41,7 +41,6 @@ const odds = difference => {
 const isNothing = value => Math.abs(value) < 0.005;
 const signed = value => (value < 0 ? '−' : '+') + tidy.format(Math.abs(value));
 const nats = value => (value < 0 ? '−' : '+') + Math.abs(value).toFixed(2);
-const spell = piece => piece.replaceAll('▁', ' ') || piece;
 const sumOf = (start, end) => shown.rows.slice(start, end).reduce((sum, row) => sum + (row?.[0] ?? 0), 0);
 const isMany = () => question.end - question.start > 1;
 // Of a long stretch nearly nothing remains as a product; then a token's mean is told.

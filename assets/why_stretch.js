@@ -132,21 +132,7 @@ list.addEventListener('click', event => {
 });
 
 // --- by keyboard ------------------------------------------------------------------------------------------
-function onOtherLine(token, step) {
-  const from = boxes[token].getBoundingClientRect();
-  let best = token, line = null;
-  for (let next = token + step; boxes[next]; next += step) {
-    const box = boxes[next].getBoundingClientRect();
-    if (Math.abs(box.top - from.top) < 6) continue;
-    if (line && Math.abs(box.top - line.top) > 6) break;
-    if (!line || Math.abs(box.left - from.left) < Math.abs(line.left - from.left)) { best = next; line = box; }
-  }
-  return best;
-}
-const MOVES = {
-  ArrowRight: token => token + 1, ArrowLeft: token => token - 1, Home: () => 0, End: () => boxes.length - 1,
-  ArrowDown: token => onOtherLine(token, 1), ArrowUp: token => onOtherLine(token, -1),
-};
+const MOVES = makeMoves(() => boxes);
 list.addEventListener('keydown', event => {
   const box = boxOf(event);
   if (!box || event.altKey) return;

@@ -314,34 +314,36 @@ def _wire_asks(
         event(handler, None, part, **_SPOKEN | {"trigger_mode": trigger_mode})
 
 
+def _wire_ends(demo: gr.Blocks, part: gr.HTML, handlers: AskHandlers) -> None:
+    """What ends an ask: the part's own stop, and a page that is closed."""
+    part.stop_asking(handlers.stop, **_QUIET)
+    demo.unload(handlers.leave)
+
+
 def _wire_answer(demo: gr.Blocks, answers: AnswerHandlers, page: _Page) -> None:
     _wire_asks(page.answer, answers, "rate", "ask_string")
     # With the sliders: the newest setting is what counts.
     _wire_asks(page.answer, answers, "open_sampler", trigger_mode="always_last")
-    page.answer.stop_asking(answers.stop, **_QUIET)
-    demo.unload(answers.leave)
+    _wire_ends(demo, page.answer, answers)
 
 
 def _wire_why(demo: gr.Blocks, why: WhyHandlers, page: _Page) -> None:
     # A new question takes the place of the one under way.
     _wire_asks(page.why, why, "measure", "gradients", trigger_mode="multiple")
-    page.why.stop_asking(why.stop, **_QUIET)
-    demo.unload(why.leave)
+    _wire_ends(demo, page.why, why)
 
 
 def _wire_inside(demo: gr.Blocks, inside: InsideHandlers, page: _Page) -> None:
     # Another token takes the place of the one that is looked at, so it must not wait for it.
     _wire_asks(page.inside, inside, "look_inside", trigger_mode="multiple")
-    page.inside.stop_asking(inside.stop, **_QUIET)
-    demo.unload(inside.leave)
+    _wire_ends(demo, page.inside, inside)
 
 
 def _wire_files(demo: gr.Blocks, traces: TraceHandlers, page: _Page) -> None:
     # The page asks one at a time, but maybe before Gradio has seen the end of the one before.
     names = ("save_trace", "open_trace", "replay_trace", "copy_script")
     _wire_asks(page.files, traces, *names, trigger_mode="multiple")
-    page.files.stop_asking(traces.stop, **_QUIET)
-    demo.unload(traces.leave)
+    _wire_ends(demo, page.files, traces)
 
 
 def _wire_loading(
